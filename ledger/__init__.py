@@ -1,0 +1,77 @@
+"""The ledger of prepaid credits: the public names, nothing else."""
+
+from ledger.core.amounts import MICRO, Money, credits_to_micro, micro_to_text
+from ledger.core.policy import SYSTEM, Actor, Permission, Role
+from ledger.core.records import AccountType, Batch, Bucket, CreditType, Take
+from ledger.errors import (
+    BatchClosed,
+    Conflict,
+    EventReused,
+    Fault,
+    GatewayError,
+    InsufficientCredits,
+    InvalidCommand,
+    KeyReused,
+    LedgerCorrupt,
+    LedgerError,
+    NotFound,
+    NotPermitted,
+    ReferenceUsed,
+    Unavailable,
+)
+from ledger.facade import Ledger, open_ledger
+from ledger.operations.base import Command, Reason
+from ledger.operations.corrections import AdjustBalance
+from ledger.operations.expiry import ExpireDue
+from ledger.operations.grants import IssueGrant
+from ledger.operations.payments import RecordTopUp
+from ledger.operations.setup import ChangeCustomer, OpenAccount, SetFeaturePrice
+from ledger.operations.usage import RecordUsage, RecordUsageBulk, UsageEvent
+from ledger.receipt import NewBatch, Receipt, Refusal
+
+__all__ = [
+    "MICRO",
+    "SYSTEM",
+    "AccountType",
+    "Actor",
+    "AdjustBalance",
+    "Batch",
+    "BatchClosed",
+    "Bucket",
+    "ChangeCustomer",
+    "Command",
+    "Conflict",
+    "CreditType",
+    "EventReused",
+    "ExpireDue",
+    "Fault",
+    "GatewayError",
+    "InsufficientCredits",
+    "InvalidCommand",
+    "IssueGrant",
+    "KeyReused",
+    "Ledger",
+    "LedgerCorrupt",
+    "LedgerError",
+    "Money",
+    "NewBatch",
+    "NotFound",
+    "NotPermitted",
+    "OpenAccount",
+    "Permission",
+    "Reason",
+    "Receipt",
+    "RecordTopUp",
+    "RecordUsage",
+    "RecordUsageBulk",
+    "ReferenceUsed",
+    "Refusal",
+    "Role",
+    "SetFeaturePrice",
+    "Take",
+    "Unavailable",
+    "UsageEvent",
+    "credits_to_micro",
+    "micro_to_text",
+    "open_ledger",
+]

@@ -1,0 +1,278 @@
+"""Engine, prepared statements and the unit of work.
+
+Writes go through `Work`, which speaks to the driver directly: on PostgreSQL every `fetch` and the final `commit` are one
+round trip each, because their statements travel in a pipeline; on SQLite they run one after another in the same process.
+Statements are SQLAlchemy expressions compiled once per database, so both databases run the same text of ours.
+Source: architecture.md §9 (the number of round trips decides), docs/decisions/0002.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+_PG_OPTIONS = "-c timezone=UTC -c plan_cache_mode=force_custom_plan -c jit=off -c lock_timeout=10s"
+
+
+class Prepared:
+    """A statement compiled once per dialect, with what it takes to bind its values and read its rows."""
+
+    def __init__(self, statement: sa.sql.ClauseElement) -> None:
+        self.statement = statement
+        self._compiled: dict[str, _Compiled] = {}
+
+    def on(self, dialect: sa.Dialect) -> "_Compiled":
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            found = self._compiled[dialect.name] = _Compiled(self.statement, dialect)
+        return found
+
+
+class _Compiled:
+    __slots__ = ("sql", "_binders", "_constants", "_decoders")
+
+    def __init__(self, statement: sa.sql.ClauseElement, dialect: sa.Dialect) -> None:
+        named: Any = dialect if dialect.name == "postgresql" else type(dialect)(paramstyle="named")
+        compiled: Any = statement.compile(dialect=named)
+        self.sql: str = str(compiled)
+        self._binders = {
+            name: processor
+            for name, bind in compiled.binds.items()
+            if (processor := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+        }
+        # Constants written in the expression itself, such as LIMIT 50, bound once here.
+        self._constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+        columns = getattr(statement, "selected_columns", None)
+        if columns is None:
+            columns = getattr(statement, "_returning", ())
+        decoders = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
+        self._decoders = decoders if any(decoders) else None
+
+    def bind(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not self._binders and not self._constants:
+            return values
+        bound = {**self._constants, **values}
+        for name, processor in self._binders.items():
+            bound[name] = processor(bound[name])
+        return bound
+
+    def decode(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        if self._decoders is None:
+            return rows
+        return [
+            tuple(value if decode is None else decode(value) for value, decode in zip(row, self._decoders, strict=True))
+            for row in rows
+        ]
+
+
+class Database:
+    """One ledger database: an engine for writing, one for reading, and the lock that serialises SQLite writers."""
+
+    def __init__(self, url: str) -> None:
+        address = sa.make_url(url)
+        self.url = address
+        self.is_sqlite = address.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self.engine = sa.create_engine(address)
+            self.reader = sa.create_engine(address)
+            sa.event.listen(self.engine, "connect", _sqlite_writer)
+            sa.event.listen(self.engine, "begin", _sqlite_begin)
+            sa.event.listen(self.reader, "connect", _sqlite_reader)
+        elif address.get_backend_name() == "postgresql":
+            options = {"options": _PG_OPTIONS}
+            self.engine = sa.create_engine(address, connect_args=options, pool_size=10, max_overflow=20)
+            read_only = {"options": f"{_PG_OPTIONS} -c default_transaction_read_only=on"}
+            self.reader = sa.create_engine(address, connect_args=read_only, pool_size=10, max_overflow=20)
+        else:
+            raise ValueError(f"{address.get_backend_name()} is not supported; use sqlite or postgresql")
+        self._turn = threading.Lock() if self.is_sqlite else None
+
+    @contextmanager
+    def work(self) -> Iterator["Work"]:
+        """A unit of work on a connection of its own: nothing stays unless `Work.commit` was called."""
+        if self._turn is not None:
+            # One writer at a time inside the process: waiting here is fair, waiting in SQLite is not.
+            with self._turn, self._work() as work:
+                yield work
+        else:
+            with self._work() as work:
+                yield work
+
+    @contextmanager
+    def _work(self) -> Iterator["Work"]:
+        pooled = self.engine.raw_connection()
+        driver = pooled.driver_connection
+        assert driver is not None
+        try:
+            yield Work(driver, self.engine.dialect)
+        except BaseException:
+            pooled.rollback()
+            raise
+        finally:
+            pooled.close()
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+        self.reader.dispose()
+
+
+def _sqlite_writer(dbapi: DBAPIConnection, _record: Any) -> None:
+    dbapi.isolation_level = None
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000", "synchronous=FULL"):
+        dbapi.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_reader(dbapi: DBAPIConnection, _record: Any) -> None:
+    dbapi.isolation_level = None
+    for pragma in ("busy_timeout=10000", "query_only=ON", "cache_size=-65536", "mmap_size=268435456"):
+        dbapi.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+class Work:
+    """One unit of work on one driver connection. Reads are fetched at once, writes wait for `commit` or `flush`."""
+
+    def __init__(self, driver: Any, dialect: sa.Dialect) -> None:
+        self._driver = driver
+        self.dialect = dialect
+        self.is_postgresql = dialect.name == "postgresql"
+        self._pending: list[tuple[str, Any, bool]] = []
+        self._begun = False
+
+    def fetch(self, *reads: tuple[Prepared, Mapping[str, Any]]) -> list[list[tuple[Any, ...]]]:
+        """Rows of several statements, run in order in one round trip; each sees what earlier locks waited for."""
+        statements = [(prepared.on(self.dialect), values) for prepared, values in reads]
+        if self.is_postgresql:
+            with self._driver.pipeline():
+                cursors = [self._driver.execute(s.sql, s.bind(values)) for s, values in statements]
+                rows = [cursor.fetchall() for cursor in cursors]
+        else:
+            self._begin_sqlite()
+            rows = [self._driver.execute(s.sql, s.bind(values)).fetchall() for s, values in statements]
+        return [s.decode(found) for (s, _), found in zip(statements, rows, strict=True)]
+
+    def next_ids(self, table: sa.Table, count: int = 1) -> tuple[Prepared, Mapping[str, Any]]:
+        """A read for `fetch` that reserves free ids of a table; `ids_of` unpacks its rows."""
+        return (_next_ids(table.name, self.is_postgresql), {"count": count})
+
+    def ids_of(self, rows: list[tuple[Any, ...]], count: int = 1) -> list[int]:
+        """The ids that a read made by `next_ids` reserved."""
+        if self.is_postgresql:
+            return [row[0] for row in rows]
+        # The file is locked by this unit of work, so the ids after the highest one are all free.
+        return list(range(rows[0][0], rows[0][0] + count))
+
+    def queue(self, prepared: Prepared, values: Mapping[str, Any]) -> None:
+        """Add one write; it is sent with the next `flush` or `commit`."""
+        statement = prepared.on(self.dialect)
+        self._pending.append((statement.sql, statement.bind(values), False))
+
+    def queue_first(self, prepared: Prepared, values: Mapping[str, Any]) -> None:
+        """Add one write in front of all others: the row that they refer to."""
+        statement = prepared.on(self.dialect)
+        self._pending.insert(0, (statement.sql, statement.bind(values), False))
+
+    def queue_rows(self, table: sa.Table, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+        """Add many inserted rows of one table: one statement, whatever their number."""
+        if not rows:
+            return
+        many = _insert_many(table, tuple(columns), self.dialect)
+        bound = many.bind(rows)
+        if self.is_postgresql:
+            self._pending.append((many.sql, [list(column) for column in zip(*bound, strict=True)], False))
+        else:
+            self._pending.append((many.sql, bound, True))
+
+    def flush(self) -> None:
+        """Send what is queued, without ending the transaction."""
+        pending, self._pending = self._pending, []
+        if self.is_postgresql:
+            with self._driver.pipeline():
+                self._send(pending)
+        else:
+            self._begin_sqlite()
+            self._send(pending)
+
+    def commit(self) -> None:
+        """Send what is queued and make it durable; on PostgreSQL both in one round trip."""
+        pending, self._pending = self._pending, []
+        if self.is_postgresql:
+            with self._driver.pipeline():
+                self._send(pending)
+                self._driver.commit()
+        else:
+            self._begin_sqlite()
+            self._send(pending)
+            self._driver.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Forget everything since the unit of work began."""
+        self._pending = []
+        self._driver.rollback()
+
+    def _send(self, pending: list[tuple[str, Any, bool]]) -> None:
+        for sql, values, is_many in pending:
+            if is_many:
+                self._driver.executemany(sql, values)
+            else:
+                self._driver.execute(sql, values)
+
+    def _begin_sqlite(self) -> None:
+        if not self._begun:
+            self._driver.execute("BEGIN IMMEDIATE")
+            self._begun = True
+
+
+@cache
+def _next_ids(table: str, is_postgresql: bool) -> Prepared:
+    count = sa.bindparam("count", type_=sa.BigInteger)
+    if is_postgresql:
+        sequence = sa.literal_column(f"'{table}_id_seq'")
+        series = sa.func.generate_series(1, count).table_valued("n")
+        return Prepared(sa.select(sa.func.nextval(sequence, type_=sa.BigInteger)).select_from(series))
+    rows = sa.table(table, sa.column("id", sa.Integer))
+    return Prepared(sa.select(sa.func.coalesce(sa.func.max(rows.c.id), 0) + 1).where(count > 0))
+
+
+class _InsertMany:
+    def __init__(self, table: sa.Table, columns: tuple[str, ...], dialect: sa.Dialect) -> None:
+        quote = dialect.identifier_preparer.quote
+        names = ", ".join(quote(column) for column in columns)
+        if dialect.name == "postgresql":
+            arrays = ", ".join(f"%s::{table.c[c].type.compile(dialect)}[]" for c in columns)
+            self.sql = f"INSERT INTO {quote(table.name)} ({names}) SELECT * FROM unnest({arrays})"
+        else:
+            self.sql = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({', '.join('?' * len(columns))})"
+        self._binders: list[Callable[[Any], Any] | None] = [
+            table.c[c].type.dialect_impl(dialect).bind_processor(dialect) for c in columns
+        ]
+
+    def bind(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        if not any(self._binders):
+            return rows
+        return [
+            tuple(value if bind is None else bind(value) for value, bind in zip(row, self._binders, strict=True))
+            for row in rows
+        ]
+
+
+@cache
+def _insert_many(table: sa.Table, columns: tuple[str, ...], dialect: sa.Dialect) -> _InsertMany:
+    return _InsertMany(table, columns, dialect)
+
+
+# Failures after which the same command may simply be run again.
+def is_transient(error: Exception) -> bool:
+    """Whether that driver error is a deadlock, a serialization failure, a lock time-out or a busy SQLite file."""
+    if isinstance(error, psycopg.Error):
+        return error.sqlstate in {"40001", "40P01", "55P03"}
+    return "database is locked" in str(error)

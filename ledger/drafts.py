@@ -1,0 +1,62 @@
+"""Half-filled forms. A draft's key is the idempotency key of the write that it becomes; it moves no credits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from ledger.core.policy import Actor
+from ledger.facade import Ledger
+from ledger.models import draft
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody had typed into a form."""
+
+    key: str
+    form: str
+    body: Mapping[str, Any]
+    changed_at: datetime
+
+
+def save_draft(ledger: Ledger, *, actor: Actor, key: str, form: str, body: Mapping[str, Any]) -> None:
+    """Keep what a person has typed so far; ``body`` holds plain JSON values."""
+    values = {"actor": actor.id, "form": form, "body": dict(body), "changed_at": ledger.clock.now()}
+    with ledger.database.engine.begin() as connection:
+        changed = connection.execute(
+            sa.update(draft).where(draft.c.key == key, draft.c.actor == actor.id).values(**values)
+        )
+        if changed.rowcount == 0:
+            connection.execute(sa.insert(draft).values(key=key, **values))
+
+
+def load_draft(ledger: Ledger, *, actor: Actor, key: str) -> Draft | None:
+    """The draft under a key, if this person wrote it."""
+    with ledger.database.reader.connect() as connection:
+        row = connection.execute(
+            sa.select(draft.c.key, draft.c.form, draft.c.body, draft.c.changed_at).where(
+                draft.c.key == key, draft.c.actor == actor.id
+            )
+        ).one_or_none()
+    return None if row is None else Draft(row.key, row.form, row.body, row.changed_at)
+
+
+def latest_draft(ledger: Ledger, *, actor: Actor, form: str) -> Draft | None:
+    """The newest unfinished draft of a person in a form, to offer "continue your draft"."""
+    with ledger.database.reader.connect() as connection:
+        row = connection.execute(
+            sa.select(draft.c.key, draft.c.form, draft.c.body, draft.c.changed_at)
+            .where(draft.c.actor == actor.id, draft.c.form == form)
+            .order_by(draft.c.changed_at.desc())
+            .limit(1)
+        ).one_or_none()
+    return None if row is None else Draft(row.key, row.form, row.body, row.changed_at)
+
+
+def remove_draft(ledger: Ledger, *, actor: Actor, key: str) -> None:
+    """Forget a draft whose outcome is known, or that its author threw away."""
+    with ledger.database.engine.begin() as connection:
+        connection.execute(sa.delete(draft).where(draft.c.key == key, draft.c.actor == actor.id))

@@ -1,0 +1,133 @@
+"""Every way the ledger says no.
+
+LedgerError
+├── InvalidCommand          the command itself is wrong; carries every fault at once
+├── NotPermitted            the actor's role may not do this
+├── NotFound                no such account, batch, feature, transaction
+├── Conflict                true now, but at odds with what is already booked
+│   ├── KeyReused           the key was used before with other content
+│   ├── BatchClosed         that batch can no longer give credits
+│   ├── ReferenceUsed       the payment was booked before, under another key
+│   └── EventReused         the event id was used before with other content
+├── InsufficientCredits     not enough open credits; nothing was booked
+├── GatewayError            somebody else's machine
+│   └── Unavailable         the database (or a provider) did not answer; safe to repeat with the same key
+└── LedgerCorrupt           the books contradict themselves; never caught
+
+Each class has a stable ``code`` and typed fields; the sentence for people is built from the fields.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.core.amounts import micro_to_text
+
+
+class LedgerError(Exception):
+    """Base of all refusals; ``code`` is stable and part of the API."""
+
+    code = "ledger_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with one field: what is wrong and what is allowed, as one sentence."""
+
+    field: str
+    message: str
+
+
+class InvalidCommand(LedgerError):
+    code = "invalid_command"
+
+    def __init__(self, faults: list[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(f"{fault.field}: {fault.message}" for fault in faults))
+
+
+class NotPermitted(LedgerError):
+    code = "not_permitted"
+
+    def __init__(self, *, actor: str, role: str, act: str, ask: tuple[str, ...]) -> None:
+        self.actor, self.role, self.act, self.ask = actor, role, act, ask
+        whom = " or ".join(role.replace("_", " ") for role in ask)
+        super().__init__(f"You ({role.replace('_', ' ')}) may not {act}; ask a person with the role {whom}.")
+
+
+class NotFound(LedgerError):
+    code = "not_found"
+
+    def __init__(self, *, what: str, id: str) -> None:
+        self.what, self.id = what, id
+        super().__init__(f"There is no {what} {id!r}.")
+
+
+class Conflict(LedgerError):
+    code = "conflict"
+
+
+class KeyReused(Conflict):
+    code = "key_reused"
+
+    def __init__(self, *, key: str) -> None:
+        self.key = key
+        super().__init__(f"The key {key!r} was used before for something else; nothing was booked now.")
+
+
+class BatchClosed(Conflict):
+    code = "batch_closed"
+
+    def __init__(self, *, batch_id: int, free_micro: int, required_micro: int, why: str) -> None:
+        self.batch_id, self.free_micro, self.required_micro, self.why = batch_id, free_micro, required_micro, why
+        super().__init__(
+            f"Batch {batch_id} cannot give {micro_to_text(required_micro)} credits: {why} "
+            f"({micro_to_text(free_micro)} left)."
+        )
+
+
+class EventReused(Conflict):
+    code = "event_reused"
+
+    def __init__(self, *, event_id: str) -> None:
+        self.event_id = event_id
+        super().__init__(f"The event {event_id!r} was recorded before with other content; nothing was booked now.")
+
+
+class ReferenceUsed(Conflict):
+    code = "reference_used"
+
+    def __init__(self, *, reference: str, batch_id: int) -> None:
+        self.reference, self.batch_id = reference, batch_id
+        super().__init__(f"The payment {reference!r} is booked already, as batch {batch_id}. Nothing was booked now.")
+
+
+class InsufficientCredits(LedgerError):
+    code = "insufficient_credits"
+
+    def __init__(self, *, account: str, required_micro: int, available_micro: int) -> None:
+        self.account, self.required_micro, self.available_micro = account, required_micro, available_micro
+        self.shortfall_micro = required_micro - available_micro
+        super().__init__(
+            f"{account} has {micro_to_text(available_micro)} credits available, {micro_to_text(required_micro)} are "
+            f"required: {micro_to_text(self.shortfall_micro)} short. Nothing was booked."
+        )
+
+
+class GatewayError(LedgerError):
+    code = "gateway_error"
+
+
+class Unavailable(GatewayError):
+    code = "unavailable"
+
+    def __init__(self, *, what: str, detail: str) -> None:
+        self.what, self.detail = what, detail
+        super().__init__(f"The {what} did not answer ({detail}). It is safe to try again with the same key.")
+
+
+class LedgerCorrupt(LedgerError):
+    code = "ledger_corrupt"
+
+    def __init__(self, *, place: str, detail: str, at: datetime | None = None) -> None:
+        self.place, self.detail, self.at = place, detail, at
+        super().__init__(f"The books contradict themselves at {place}: {detail}")

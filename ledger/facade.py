@@ -1,0 +1,167 @@
+"""`Ledger`: the one way to write. Permission, key, unit of work, retry, receipt."""
+
+import hashlib
+import random
+import sqlite3
+import time
+from contextlib import suppress
+from dataclasses import fields, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import sqlalchemy as sa
+
+from ledger.clock import Clock, SystemClock
+from ledger.context import KNOWN_KEY, AlreadyDone, Context
+from ledger.core.policy import ACT_WORDS, Actor, Permission, allows, roles_with
+from ledger.database import Database, Work, is_transient
+from ledger.errors import InvalidCommand, NotPermitted, Unavailable
+from ledger.journal import record_transaction
+from ledger.models import company
+from ledger.operations import HANDLERS
+from ledger.operations.base import Command, Outcome, text_faults
+from ledger.receipt import Receipt
+from ledger.settings import settings
+
+_ATTEMPTS = 6
+_DRIVER_ERRORS = (psycopg.Error, sqlite3.Error, sa.exc.DBAPIError)
+
+
+class Ledger:
+    """A ledger database with a clock.
+
+    >>> receipt = ledger.execute(IssueGrant(...), actor=Actor("ada@example.com", Role.ADMIN), key="form-8123")
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
+        self.clock = clock
+        with database.reader.connect() as connection:
+            row = connection.execute(sa.select(company.c.zone)).one()
+        # Fixed when the database was first set up, because usage_daily is cut by it.
+        self.company_zone = ZoneInfo(row.zone)
+
+    def execute(self, command: Command, *, actor: Actor, key: str) -> Receipt:
+        """Carry out a command, once per (actor, key).
+
+        The same key with the same command again answers the first receipt, marked as replayed; with another command it
+        is refused (KeyReused). Deadlocks and serialization failures are tried again a few times.
+
+        Raises: NotPermitted, InvalidCommand with every fault, NotFound, Conflict, InsufficientCredits: nothing was
+        booked. Unavailable: the outcome is unknown, ask again with the same key.
+        """
+        self._check(command, actor, key)
+        digest = digest_of(command)
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))
+            try:
+                with self.database.work() as work:
+                    return self._attempt(work, command, actor=actor, key=key, digest=digest)
+            except _DRIVER_ERRORS as error:
+                cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+                # A unique violation means that somebody used the key in the same instant: look again, and replay.
+                retry = is_transient(cause) or isinstance(cause, psycopg.errors.UniqueViolation)
+                if attempt + 1 == _ATTEMPTS or not retry:
+                    if isinstance(cause, psycopg.OperationalError | sqlite3.OperationalError):
+                        raise Unavailable(what="database", detail=type(cause).__name__) from error
+                    raise
+        raise AssertionError("unreachable")
+
+    def preview(self, command: Command, *, actor: Actor) -> Receipt:
+        """The exact effect of a command, found by carrying it out and rolling it back. Raises as `execute` does."""
+        self._check(command, actor, "preview")
+        with self.database.work() as work:
+            try:
+                context = self._context(work, actor=actor, key="preview", digest="")
+                outcome = HANDLERS[type(command)](context, command)
+                self._book(context, outcome)
+                work.flush()
+            finally:
+                work.rollback()
+        return outcome.receipt
+
+    def receipt(self, *, actor: Actor, key: str) -> Receipt | None:
+        """What became of a key: its receipt, marked as replayed, or None when nothing was booked under it."""
+        with self.database.reader.connect() as connection:
+            row = connection.execute(KNOWN_KEY.statement, {"actor": actor.id, "key": key}).one_or_none()
+        return None if row is None else Receipt.from_body(row.receipt, transaction_id=row.id).as_replayed()
+
+    def require(self, actor: Actor, permission: Permission) -> None:
+        """Raise NotPermitted unless the actor's role holds the permission."""
+        if not allows(actor, permission):
+            ask = tuple(role.value for role in roles_with(permission))
+            raise NotPermitted(actor=actor.id, role=actor.role.value, act=ACT_WORDS[permission], ask=ask)
+
+    def _check(self, command: Command, actor: Actor, key: str) -> None:
+        self.require(actor, command.permission)
+        faults = text_faults("key", key, longest=200) + command.faults()
+        if faults:
+            raise InvalidCommand(faults)
+
+    def _context(self, work: Work, *, actor: Actor, key: str, digest: str) -> Context:
+        return Context(work, self.clock.now(), actor, key, digest, self.company_zone)
+
+    def _attempt(self, work: Work, command: Command, *, actor: Actor, key: str, digest: str) -> Receipt:
+        context = self._context(work, actor=actor, key=key, digest=digest)
+        try:
+            outcome = HANDLERS[type(command)](context, command)
+        except AlreadyDone as done:
+            work.rollback()
+            return done.receipt
+        if outcome.nothing_to_do:
+            work.rollback()
+            return outcome.receipt
+        self._book(context, outcome)
+        work.commit()
+        return replace(outcome.receipt, transaction_id=context.transaction_id)
+
+    def _book(self, context: Context, outcome: Outcome) -> None:
+        if outcome.nothing_to_do:
+            return
+        record_transaction(
+            context.work,
+            {
+                "id": context.transaction_id,
+                "kind": outcome.receipt.kind,
+                "account_id": outcome.account_id,
+                "actor": context.actor.id,
+                "role": context.actor.role.value,
+                "key": context.key,
+                "digest": context.digest,
+                "reason_code": outcome.reason.code.strip(),
+                "note": outcome.reason.note.strip(),
+                "ticket": outcome.reason.ticket.strip(),
+                "effective_at": outcome.effective_at,
+                "recorded_at": context.at,
+                "reverses_id": None,
+                "receipt": outcome.receipt.to_body(),
+            },
+        )
+
+
+def digest_of(command: Command) -> str:
+    """A fingerprint of a command's content. Fields at their default are left out, so that adding one changes none."""
+    parts: list[Any] = [type(command).__name__]
+    for one in fields(command):  # type: ignore[arg-type]
+        value = getattr(command, one.name)
+        if value != one.default:
+            parts.append((one.name, value))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def open_ledger(url: str | None = None, *, clock: Clock | None = None) -> Ledger:
+    """Open a migrated ledger database; the address comes from the settings unless given.
+
+    Raises Unavailable when the database cannot be reached or was never migrated, naming the command to run.
+    """
+    database = Database(url or settings().database_url)
+    with suppress(sa.exc.NoResultFound, sa.exc.ProgrammingError):
+        try:
+            return Ledger(database, clock or SystemClock())
+        except sa.exc.OperationalError as error:
+            if "no such table" not in str(error):
+                raise Unavailable(what="database", detail=str(error.orig)) from error
+    database.dispose()
+    raise Unavailable(what="database", detail="it holds no ledger yet; run: python -m service.cli migrate")

@@ -1,0 +1,272 @@
+"""The tables, with the checks that the database itself enforces. History of the schema: ledger/migrations.
+
+Amounts are BIGINT micro-credits or cents, instants aware UTC. Entries, transactions and usage events are append-only
+by trigger (migration 0001); the drift check does not see triggers, so test databases are built by migrating.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from ledger.core.records import AccountKind, AccountType, Bucket, CreditType
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware instant: timestamptz on PostgreSQL, UTC text on SQLite; naive values are refused."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} is naive; an instant must be aware")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Json = sa.JSON().with_variant(JSONB(), "postgresql")
+Micro = sa.BigInteger
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", Id, primary_key=True)
+
+
+def _one_of(column: str, values: Any) -> sa.CheckConstraint:
+    words = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({words})", name=column)
+
+
+company = sa.Table(
+    "company",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("zone", sa.Text, nullable=False),
+    sa.Column("currency", sa.String(3), nullable=False),
+    sa.Column("fiscal_year_start", sa.Integer, nullable=False),
+    sa.Column("is_demo", sa.Boolean, nullable=False),
+    sa.CheckConstraint("id = 1", name="single"),
+    sa.CheckConstraint("fiscal_year_start BETWEEN 1 AND 12", name="fiscal_year_start"),
+    comment="One row: what the whole ledger agrees on. zone cuts usage_daily and so is fixed at the start",
+)
+
+account = sa.Table(
+    "account",
+    metadata,
+    _id(),
+    sa.Column("external_id", sa.Text, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("zone", sa.Text, nullable=False),
+    sa.Column("available_micro", Micro, nullable=False),
+    sa.Column("held_micro", Micro, nullable=False),
+    sa.Column("owed_micro", Micro, nullable=False),
+    sa.Column("overdraft_limit_micro", Micro, nullable=False),
+    sa.Column("version", Micro, nullable=False, comment="moves with every write: key of every cache"),
+    sa.Column("opened_at", Instant, nullable=False),
+    _one_of("kind", AccountKind),
+    sa.CheckConstraint("available_micro >= 0", name="available"),
+    sa.CheckConstraint("held_micro >= 0", name="held"),
+    sa.CheckConstraint("owed_micro >= 0 AND owed_micro <= overdraft_limit_micro", name="owed"),
+    comment="Who holds batches. Totals are sums over the batches, expired or not yet effective ones included",
+)
+
+customer = sa.Table(
+    "customer",
+    metadata,
+    sa.Column("account_id", Id, sa.ForeignKey(account.c.id), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("account_type", sa.Text, nullable=False),
+    sa.Column("tier", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False, comment="e-mail of the account manager, or empty"),
+    sa.Column("stripe_id", sa.Text, nullable=True, unique=True),
+    sa.Column("details", Json, nullable=False),
+    _one_of("account_type", AccountType),
+    comment="The person or company behind a customer account",
+)
+
+transaction = sa.Table(
+    "transaction",
+    metadata,
+    _id(),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("account_id", Id, sa.ForeignKey(account.c.id), nullable=True),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("reason_code", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("ticket", sa.Text, nullable=False),
+    sa.Column("effective_at", Instant, nullable=False),
+    sa.Column("recorded_at", Instant, nullable=False),
+    sa.Column("reverses_id", Id, sa.ForeignKey("transaction.id"), nullable=True, unique=True),
+    sa.Column("receipt", Json, nullable=False),
+    sa.UniqueConstraint("actor", "key"),
+    sa.Index("ix_transaction_account_id_id", "account_id", "id"),
+    sa.Index("ix_transaction_recorded_at", "recorded_at"),
+    comment="One immutable business fact; append-only",
+)
+
+batch = sa.Table(
+    "batch",
+    metadata,
+    _id(),
+    sa.Column("account_id", Id, sa.ForeignKey(account.c.id), nullable=False),
+    sa.Column("credit_type", sa.Text, nullable=False),
+    sa.Column("granted_micro", Micro, nullable=False),
+    sa.Column("remaining_micro", Micro, nullable=False),
+    sa.Column("held_micro", Micro, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("granted_at", Instant, nullable=False),
+    sa.Column("effective_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=True),
+    sa.Column("cost_cents", Micro, nullable=True),
+    sa.Column("currency", sa.String(3), nullable=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("campaign", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False, comment="payment or document behind it"),
+    sa.Column("parent_id", Id, sa.ForeignKey("batch.id"), nullable=True),
+    sa.Column("made_by_id", Id, sa.ForeignKey(transaction.c.id), nullable=False),
+    sa.Column("details", Json, nullable=False),
+    _one_of("credit_type", CreditType),
+    sa.CheckConstraint("granted_micro > 0", name="granted"),
+    sa.CheckConstraint(
+        "0 <= held_micro AND held_micro <= remaining_micro AND remaining_micro <= granted_micro", name="remaining"
+    ),
+    sa.CheckConstraint("expires_at IS NULL OR expires_at > effective_at", name="expires"),
+    sa.CheckConstraint("(cost_cents IS NULL) = (currency IS NULL)", name="cost"),
+    sa.CheckConstraint("(credit_type = 'purchased') = (cost_cents IS NOT NULL)", name="purchased_cost"),
+    sa.Index("ix_batch_account_id", "account_id"),
+    sa.Index(
+        "ix_batch_open",
+        "account_id",
+        postgresql_where=sa.text("remaining_micro > 0"),
+        sqlite_where=sa.text("remaining_micro > 0"),
+    ),
+    sa.Index(
+        "ix_batch_due",
+        "expires_at",
+        postgresql_where=sa.text("remaining_micro > 0"),
+        sqlite_where=sa.text("remaining_micro > 0"),
+    ),
+    comment="What one grant left on the shelf",
+)
+
+usage_event = sa.Table(
+    "usage_event",
+    metadata,
+    _id(),
+    sa.Column("account_id", Id, sa.ForeignKey(account.c.id), nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("feature", sa.Text, nullable=False),
+    sa.Column("quantity_micro", Micro, nullable=False),
+    sa.Column("occurred_at", Instant, nullable=False),
+    sa.Column("cost_micro", Micro, nullable=False),
+    sa.Column("price_id", Id, sa.ForeignKey("feature_price.id"), nullable=False),
+    sa.Column("transaction_id", Id, sa.ForeignKey(transaction.c.id), nullable=False),
+    sa.UniqueConstraint("account_id", "event_id"),
+    comment="What the customer used, as told by the caller; append-only",
+)
+
+entry = sa.Table(
+    "entry",
+    metadata,
+    _id(),
+    sa.Column("transaction_id", Id, sa.ForeignKey(transaction.c.id), nullable=False),
+    sa.Column("account_id", Id, sa.ForeignKey(account.c.id), nullable=False),
+    sa.Column("batch_id", Id, sa.ForeignKey(batch.c.id), nullable=False),
+    sa.Column("from_bucket", sa.Text, nullable=False),
+    sa.Column("to_bucket", sa.Text, nullable=False),
+    sa.Column("amount_micro", Micro, nullable=False),
+    sa.Column("balance_micro", Micro, nullable=False, comment="available total of the account after this entry"),
+    sa.Column("feature", sa.Text, nullable=True),
+    sa.Column("usage_event_id", Id, sa.ForeignKey(usage_event.c.id), nullable=True),
+    sa.Column("effective_at", Instant, nullable=False),
+    _one_of("from_bucket", Bucket),
+    _one_of("to_bucket", Bucket),
+    sa.CheckConstraint("amount_micro > 0", name="amount"),
+    sa.CheckConstraint("from_bucket <> to_bucket", name="moves"),
+    sa.Index("ix_entry_account_id_id", "account_id", "id"),
+    sa.Index("ix_entry_transaction_id", "transaction_id"),
+    sa.Index("ix_entry_batch_id", "batch_id"),
+    # Everything but usage is rare: grants, expiries and corrections of a period are read from here.
+    sa.Index(
+        "ix_entry_movement",
+        "effective_at",
+        postgresql_where=sa.text("to_bucket <> 'consumed'"),
+        sqlite_where=sa.text("to_bucket <> 'consumed'"),
+    ),
+    comment="One move of credits of one batch from one bucket to another; append-only",
+)
+
+usage_daily = sa.Table(
+    "usage_daily",
+    metadata,
+    sa.Column("account_id", Id, sa.ForeignKey(account.c.id), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True, comment="by occurred_at, cut in the company zone"),
+    sa.Column("feature", sa.Text, primary_key=True),
+    sa.Column("credit_type", sa.Text, primary_key=True),
+    sa.Column("used_micro", Micro, nullable=False),
+    sa.Column("events", Micro, nullable=False),
+    sa.CheckConstraint("used_micro >= 0 AND events >= 0", name="used"),
+    sa.Index("ix_usage_daily_day", "day"),
+    comment="Rollup of consumed entries, kept in the same transaction; an event counts at its first batch's type",
+)
+
+feature_price = sa.Table(
+    "feature_price",
+    metadata,
+    _id(),
+    sa.Column("feature", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("price_micro", Micro, nullable=False),
+    sa.Column("effective_at", Instant, nullable=False),
+    sa.Column("transaction_id", Id, sa.ForeignKey(transaction.c.id), nullable=False),
+    sa.UniqueConstraint("feature", "effective_at"),
+    sa.CheckConstraint("price_micro > 0", name="price"),
+    comment="Versions of prices; the one in force is the newest whose effective_at has come",
+)
+
+forecast_run = sa.Table(
+    "forecast_run",
+    metadata,
+    sa.Column("account_id", Id, sa.ForeignKey(account.c.id), primary_key=True),
+    sa.Column("as_of", sa.Date, primary_key=True, comment="last complete day in the company zone"),
+    sa.Column("computed_at", Instant, nullable=False),
+    sa.Column("body", Json, nullable=False),
+    comment="Derived: daily burn ahead per customer; can be thrown away and computed again",
+)
+
+draft = sa.Table(
+    "draft",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("form", sa.Text, nullable=False),
+    sa.Column("body", Json, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Index("ix_draft_actor_form", "actor", "form"),
+    comment="Half-filled forms, so that a reload loses nothing; removed when the outcome is known",
+)

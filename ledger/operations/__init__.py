@@ -1,0 +1,20 @@
+"""Every command with the handler that carries it out. Handlers load, plan and queue; they never commit."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ledger.context import Context
+from ledger.operations import corrections, expiry, grants, payments, setup, usage
+from ledger.operations.base import Command, Outcome
+
+HANDLERS: dict[type[Command], Callable[[Context, Any], Outcome]] = {
+    setup.OpenAccount: setup.open_account,
+    setup.ChangeCustomer: setup.change_customer,
+    setup.SetFeaturePrice: setup.set_feature_price,
+    grants.IssueGrant: grants.issue_grant,
+    payments.RecordTopUp: payments.record_top_up,
+    corrections.AdjustBalance: corrections.adjust_balance,
+    usage.RecordUsage: usage.record_usage,
+    usage.RecordUsageBulk: usage.record_usage_bulk,
+    expiry.ExpireDue: expiry.expire_due,
+}

@@ -1,0 +1,81 @@
+"""What every command has, and what every handler answers."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+from ledger.core.amounts import MAX_MICRO
+from ledger.core.policy import Permission
+from ledger.errors import Fault
+from ledger.receipt import Receipt
+
+NOTE_MIN_CHARS = 10
+TEXT_MAX_CHARS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a person moved credits: a code to count by, a note to read, a ticket to follow."""
+
+    code: str
+    note: str
+    ticket: str = ""
+
+    def faults(self) -> list[Fault]:
+        found = []
+        if not self.code.strip():
+            found.append(Fault("reason", "choose a reason code"))
+        if len(self.note.strip()) < NOTE_MIN_CHARS:
+            found.append(Fault("note", f"say why in at least {NOTE_MIN_CHARS} characters"))
+        for name, text in (("reason", self.code), ("note", self.note), ("ticket", self.ticket)):
+            found += text_faults(name, text, required=False)
+        return found
+
+
+class Command:
+    """Base of all commands: frozen values; ``faults`` lists everything wrong that needs no database to see."""
+
+    __slots__ = ()
+    kind: ClassVar[str]
+    permission: ClassVar[Permission]
+
+    def faults(self) -> list[Fault]:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a handler has queued: the receipt without its transaction id, and the columns of the transaction row."""
+
+    receipt: Receipt
+    account_id: int | None
+    effective_at: datetime
+    reason: Reason = field(default=Reason("", ""))
+    nothing_to_do: bool = False
+
+
+def text_faults(name: str, text: str, *, required: bool = True, longest: int = TEXT_MAX_CHARS) -> list[Fault]:
+    """Faults of a text that somebody typed."""
+    if required and not text.strip():
+        return [Fault(name, "must not be empty")]
+    if len(text) > longest:
+        return [Fault(name, f"has {len(text)} characters, at most {longest} are allowed")]
+    if any(not (c.isprintable() or c in "\n\t") for c in text):
+        return [Fault(name, "contains characters that cannot be shown")]
+    return []
+
+
+def amount_faults(name: str, amount_micro: int) -> list[Fault]:
+    """Faults of an amount of credits that has to be positive."""
+    if amount_micro <= 0:
+        return [Fault(name, "must be more than 0 credits")]
+    if amount_micro > MAX_MICRO:
+        return [Fault(name, "is more than 1,000,000,000 credits, the most one batch may hold")]
+    return []
+
+
+def instant_faults(name: str, at: datetime | None) -> list[Fault]:
+    """Faults of an instant: it must carry a time zone."""
+    if at is not None and at.tzinfo is None:
+        return [Fault(name, "has no time zone; give an offset such as +00:00")]
+    return []

@@ -1,0 +1,91 @@
+"""Corrections by hand."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar
+
+from ledger.context import Context
+from ledger.core.burn import plan_consumption
+from ledger.core.policy import Permission
+from ledger.core.records import Bucket, CreditType, Plan, Take
+from ledger.errors import BatchClosed, Fault, InsufficientCredits, NotFound
+from ledger.journal import AccountState, BatchTerms, Line, post
+from ledger.models import batch
+from ledger.operations.base import Command, Outcome, Reason, amount_faults
+from ledger.operations.grants import put_on_shelf, validity
+from ledger.receipt import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustBalance(Command):
+    """Add credits to a balance or take some away, with a reason; a balance is never set.
+
+    A positive amount makes a new batch of ``credit_type`` (compensation unless said otherwise). A negative one takes
+    from the batches in burn order, or from ``batch_id`` alone.
+    """
+
+    kind: ClassVar[str] = "adjust"
+    permission: ClassVar[Permission] = Permission.ADJUST_BALANCE
+
+    account: str
+    amount_micro: int
+    reason: Reason
+    batch_id: int | None = None
+    credit_type: CreditType = CreditType.COMPENSATION
+    expires_on: date | None = None
+
+    def faults(self) -> list[Fault]:
+        found = amount_faults("amount", abs(self.amount_micro)) + self.reason.faults()
+        if self.amount_micro > 0 and self.batch_id is not None:
+            found.append(Fault("batch_id", "credits can be taken from a batch, not added to one"))
+        if self.amount_micro > 0 and self.credit_type is CreditType.PURCHASED:
+            found.append(Fault("credit_type", "purchased credits come from a top-up, not from an adjustment"))
+        if self.amount_micro < 0 and self.expires_on is not None:
+            found.append(Fault("expires_on", "only added credits carry an expiry"))
+        return found
+
+
+def adjust_balance(context: Context, command: AdjustBalance) -> Outcome:
+    state, (ids,) = context.load(command.account, context.work.next_ids(batch))
+    if command.amount_micro > 0:
+        starts, ends = validity(context, state, command.credit_type, effective_at=None, expires_on=command.expires_on)
+        terms = BatchTerms(command.credit_type, context.at, starts, ends, source="adjustment")
+        batch_id = context.work.ids_of(ids)[0]
+        return put_on_shelf(context, state, batch_id, command.kind, command.amount_micro, terms, command.reason)
+    amount = -command.amount_micro
+    usable, balance = state.usable_micro(context.at), state.balance_micro
+    if command.batch_id is None:
+        plan = plan_consumption(state.batches.values(), amount, at=context.at)
+        if plan.shortfall_micro:
+            raise InsufficientCredits(account=state.external_id, required_micro=amount, available_micro=usable)
+    else:
+        plan = Plan((_take_from(context, state, command.batch_id, amount),), 0)
+    lines = [
+        Line(take.batch_id, Bucket.AVAILABLE, Bucket.REMOVED, take.amount_micro, context.at) for take in plan.takes
+    ]
+    post(context.work, state, transaction_id=context.transaction_id, lines=lines)
+    receipt = Receipt(
+        command.kind,
+        state.external_id,
+        context.at,
+        available_before_micro=usable,
+        available_after_micro=state.usable_micro(context.at),
+        balance_before_micro=balance,
+        balance_after_micro=state.balance_micro,
+        takes=plan.takes,
+    )
+    return Outcome(receipt, state.id, context.at, command.reason)
+
+
+def _take_from(context: Context, state: AccountState, batch_id: int, amount_micro: int) -> Take:
+    found = state.batches.get(batch_id)
+    if found is None:
+        raise NotFound(what=f"batch with credits left in {state.external_id},", id=str(batch_id))
+    why = ""
+    if found.expires_at is not None and found.expires_at <= context.at:
+        why = "it has expired"
+    elif found.free_micro < amount_micro:
+        why = "it has fewer credits"
+    if why:
+        raise BatchClosed(batch_id=batch_id, free_micro=found.free_micro, required_micro=amount_micro, why=why)
+    return Take(batch_id, found.credit_type, amount_micro)

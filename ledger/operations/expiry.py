@@ -1,0 +1,54 @@
+"""Booking expiries. Credits are unusable from the instant they expire; the sweep only writes it down."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ledger.context import Context
+from ledger.core.burn import burn_key
+from ledger.core.policy import Permission
+from ledger.core.records import Bucket, Take
+from ledger.journal import Line, post
+from ledger.operations.base import Command, Outcome
+from ledger.receipt import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireDue(Command):
+    """Book every batch of one account whose time has come; does nothing when there is none."""
+
+    kind: ClassVar[str] = "expire"
+    permission: ClassVar[Permission] = Permission.RUN_JOBS
+
+    account: str
+
+
+def expire_due(context: Context, command: ExpireDue) -> Outcome:
+    state, _ = context.load(command.account)
+    usable, balance = state.usable_micro(context.at), state.balance_micro
+    due = sorted(
+        (
+            b
+            for b in state.batches.values()
+            if b.expires_at is not None and b.expires_at <= context.at and b.free_micro > 0
+        ),
+        key=burn_key,
+    )
+    takes = tuple(Take(b.id, b.credit_type, b.free_micro) for b in due)
+    lines = [
+        Line(b.id, Bucket.AVAILABLE, Bucket.EXPIRED, b.free_micro, b.expires_at)
+        for b in due
+        if b.expires_at is not None
+    ]
+    if lines:
+        post(context.work, state, transaction_id=context.transaction_id, lines=lines)
+    receipt = Receipt(
+        command.kind,
+        state.external_id,
+        context.at,
+        available_before_micro=usable,
+        available_after_micro=usable,
+        balance_before_micro=balance,
+        balance_after_micro=state.balance_micro,
+        takes=takes,
+    )
+    return Outcome(receipt, state.id, context.at, nothing_to_do=not lines)

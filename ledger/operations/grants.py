@@ -1,0 +1,138 @@
+"""Giving credits: the four unpaid types."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, ClassVar
+
+from ledger.context import Context
+from ledger.core.lifecycle import allowed_expiry, default_expiry, end_of_day
+from ledger.core.policy import Permission
+from ledger.core.records import CreditType
+from ledger.errors import Fault, InvalidCommand
+from ledger.journal import AccountState, BatchTerms, open_batch
+from ledger.models import batch
+from ledger.operations.base import Command, Outcome, Reason, amount_faults, instant_faults, text_faults
+from ledger.receipt import NewBatch, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class IssueGrant(Command):
+    """Give promotional, referral, compensation or rollover credits.
+
+    ``expires_on`` is the last day on which they can be used, in the customer's zone; None takes the default of the type
+    and ``never_expires`` asks for no end at all, where the type allows it. ``effective_at`` None means at once.
+    A lower ``priority`` number burns first.
+    """
+
+    kind: ClassVar[str] = "grant"
+    permission: ClassVar[Permission] = Permission.ISSUE_GRANT
+
+    account: str
+    credit_type: CreditType
+    amount_micro: int
+    reason: Reason
+    campaign: str = ""
+    source: str = "manual"
+    expires_on: date | None = None
+    never_expires: bool = False
+    effective_at: datetime | None = None
+    priority: int = 0
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def faults(self) -> list[Fault]:
+        found = amount_faults("amount", self.amount_micro) + self.reason.faults()
+        if self.credit_type is CreditType.PURCHASED:
+            found.append(Fault("credit_type", "purchased credits come from a top-up, not from a grant"))
+        return found + shelf_faults(self.campaign, self.source, self.effective_at, self.priority)
+
+
+def issue_grant(context: Context, command: IssueGrant) -> Outcome:
+    state, (ids,) = context.load(command.account, context.work.next_ids(batch))
+    starts, ends = validity(
+        context,
+        state,
+        command.credit_type,
+        effective_at=command.effective_at,
+        expires_on=command.expires_on,
+        never_expires=command.never_expires,
+    )
+    terms = BatchTerms(
+        command.credit_type,
+        context.at,
+        starts,
+        ends,
+        source=command.source,
+        campaign=command.campaign,
+        priority=command.priority,
+        details=command.details,
+    )
+    batch_id = context.work.ids_of(ids)[0]
+    return put_on_shelf(context, state, batch_id, command.kind, command.amount_micro, terms, command.reason)
+
+
+def shelf_faults(campaign: str, source: str, effective_at: datetime | None, priority: int) -> list[Fault]:
+    """Faults of the fields that every new batch has."""
+    found = text_faults("campaign", campaign, required=False, longest=120) + text_faults("source", source, longest=120)
+    if not -100 <= priority <= 100:
+        found.append(Fault("priority", "must be between -100 and 100"))
+    return found + instant_faults("effective_at", effective_at)
+
+
+def validity(
+    context: Context,
+    state: AccountState,
+    credit_type: CreditType,
+    *,
+    effective_at: datetime | None,
+    expires_on: date | None,
+    never_expires: bool = False,
+) -> tuple[datetime, datetime | None]:
+    """From when until when a new batch can be used: defaults filled in, the allowed range enforced.
+
+    Raises InvalidCommand naming the allowed range. Source: docs/accounting.md, rule 4.
+    """
+    starts = context.at if effective_at is None else effective_at
+    if starts < context.at:
+        raise InvalidCommand([Fault("effective_at", "is in the past; credits can only become effective now or later")])
+    first_day = starts.astimezone(state.zone).date()
+    day = None if never_expires else expires_on or default_expiry(credit_type, first_day)
+    allowed = allowed_expiry(credit_type, first_day)
+    if not allowed.allows(day):
+        until = f"and {allowed.latest}" if allowed.latest else "or later"
+        between = "between " if allowed.latest else ""
+        raise InvalidCommand(
+            [Fault("expires_on", f"{credit_type} credits must expire {between}{allowed.earliest} {until}")]
+        )
+    return starts, None if day is None else end_of_day(day, state.zone)
+
+
+def put_on_shelf(
+    context: Context,
+    state: AccountState,
+    batch_id: int,
+    kind: str,
+    amount_micro: int,
+    terms: BatchTerms,
+    reason: Reason,
+) -> Outcome:
+    """Open one batch and answer the effect; shared by every command that adds credits."""
+    usable, balance = state.usable_micro(context.at), state.balance_micro
+    open_batch(
+        context.work,
+        state,
+        batch_id=batch_id,
+        transaction_id=context.transaction_id,
+        amount_micro=amount_micro,
+        terms=terms,
+    )
+    receipt = Receipt(
+        kind,
+        state.external_id,
+        context.at,
+        available_before_micro=usable,
+        available_after_micro=state.usable_micro(context.at),
+        balance_before_micro=balance,
+        balance_after_micro=state.balance_micro,
+        new_batches=(NewBatch(batch_id, terms.credit_type, amount_micro, terms.effective_at, terms.expires_at),),
+    )
+    return Outcome(receipt, state.id, terms.effective_at, reason)

@@ -1,0 +1,225 @@
+"""Opening and changing accounts, and pricing features: what has to be there before credits can move."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+from zoneinfo import available_timezones
+
+import sqlalchemy as sa
+
+from ledger.context import Context
+from ledger.core.policy import Permission
+from ledger.core.records import AccountKind, AccountType
+from ledger.database import Prepared
+from ledger.errors import Fault, InvalidCommand
+from ledger.models import account, customer, feature_price
+from ledger.operations.base import Command, Outcome, amount_faults, instant_faults, text_faults
+from ledger.receipt import Receipt
+
+_ACCOUNT_NAMED = Prepared(sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")))
+_INSERT_ACCOUNT = Prepared(sa.insert(account).inline())
+_INSERT_CUSTOMER = Prepared(sa.insert(customer).inline())
+_CUSTOMER = Prepared(
+    sa.select(
+        customer.c.name,
+        customer.c.email,
+        customer.c.account_type,
+        customer.c.tier,
+        customer.c.owner,
+        customer.c.stripe_id,
+        customer.c.details,
+    ).where(
+        customer.c.account_id
+        == sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")).scalar_subquery()
+    )
+)
+_CHANGE_CUSTOMER = Prepared(
+    sa.update(customer)
+    .where(customer.c.account_id == sa.bindparam("id", type_=sa.BigInteger))
+    .values(
+        name=sa.bindparam("new_name"),
+        email=sa.bindparam("new_email"),
+        account_type=sa.bindparam("new_account_type"),
+        tier=sa.bindparam("new_tier"),
+        owner=sa.bindparam("new_owner"),
+        stripe_id=sa.bindparam("new_stripe_id"),
+        details=sa.bindparam("new_details", type_=customer.c.details.type),
+    )
+)
+_TOUCH_ACCOUNT = Prepared(
+    sa.update(account)
+    .where(account.c.id == sa.bindparam("account_id", type_=sa.BigInteger))
+    .values(version=account.c.version + 1)
+)
+_PRICE_AT = Prepared(
+    sa.select(feature_price.c.id).where(
+        feature_price.c.feature == sa.bindparam("feature"), feature_price.c.effective_at == sa.bindparam("at")
+    )
+)
+_INSERT_PRICE = Prepared(sa.insert(feature_price).inline())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount(Command):
+    """Open an account for a customer. ``account`` is the id by which everybody names it from then on."""
+
+    kind: ClassVar[str] = "open_account"
+    permission: ClassVar[Permission] = Permission.MANAGE_CUSTOMERS
+
+    account: str
+    name: str
+    email: str = ""
+    zone: str = "UTC"
+    account_type: AccountType = AccountType.PREPAID
+    tier: str = ""
+    owner: str = ""
+    stripe_id: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def faults(self) -> list[Fault]:
+        found = text_faults("account", self.account, longest=120) + text_faults("name", self.name)
+        if self.account != self.account.strip():
+            found.append(Fault("account", "must not begin or end with a space"))
+        return found + _profile_faults(self) + _zone_faults(self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCustomer(Command):
+    """Change what is known about a customer; fields left at None stay as they are."""
+
+    kind: ClassVar[str] = "change_customer"
+    permission: ClassVar[Permission] = Permission.MANAGE_CUSTOMERS
+
+    account: str
+    name: str | None = None
+    email: str | None = None
+    account_type: AccountType | None = None
+    tier: str | None = None
+    owner: str | None = None
+    stripe_id: str | None = None
+    details: dict[str, Any] | None = None
+
+    def faults(self) -> list[Fault]:
+        return ([] if self.name is None else text_faults("name", self.name)) + _profile_faults(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SetFeaturePrice(Command):
+    """A new version of a feature's price in credits per unit, in force from ``effective_at`` (None: from now on)."""
+
+    kind: ClassVar[str] = "set_feature_price"
+    permission: ClassVar[Permission] = Permission.MANAGE_CATALOG
+
+    feature: str
+    price_micro: int
+    label: str = ""
+    unit: str = "call"
+    effective_at: datetime | None = None
+
+    def faults(self) -> list[Fault]:
+        return [
+            *text_faults("feature", self.feature, longest=120),
+            *text_faults("label", self.label, required=False),
+            *text_faults("unit", self.unit, longest=40),
+            *amount_faults("price", self.price_micro),
+            *instant_faults("effective_at", self.effective_at),
+        ]
+
+
+def open_account(context: Context, command: OpenAccount) -> Outcome:
+    work = context.work
+    same, next_id = context.begin((_ACCOUNT_NAMED, {"account": command.account}), work.next_ids(account))
+    if same:
+        raise InvalidCommand([Fault("account", f"{command.account!r} exists already; choose another id")])
+    id_ = work.ids_of(next_id)[0]
+    work.queue(
+        _INSERT_ACCOUNT,
+        {
+            "id": id_,
+            "external_id": command.account,
+            "kind": AccountKind.CUSTOMER.value,
+            "zone": command.zone,
+            "available_micro": 0,
+            "held_micro": 0,
+            "owed_micro": 0,
+            "overdraft_limit_micro": 0,
+            "version": 1,
+            "opened_at": context.at,
+        },
+    )
+    work.queue(
+        _INSERT_CUSTOMER,
+        {
+            "account_id": id_,
+            "name": command.name.strip(),
+            "email": command.email.strip(),
+            "account_type": command.account_type.value,
+            "tier": command.tier.strip(),
+            "owner": command.owner.strip(),
+            "stripe_id": command.stripe_id,
+            "details": command.details,
+        },
+    )
+    # No account id on the transaction row: it is inserted before the account that it opens.
+    return Outcome(Receipt(command.kind, command.account, context.at), None, context.at)
+
+
+def change_customer(context: Context, command: ChangeCustomer) -> Outcome:
+    state, (rows,) = context.load(command.account, (_CUSTOMER, {"account": command.account}))
+    names = ("name", "email", "account_type", "tier", "owner", "stripe_id", "details")
+    values: dict[str, Any] = {"id": state.id}
+    for name, old in zip(names, rows[0], strict=True):
+        new = getattr(command, name)
+        values[f"new_{name}"] = old if new is None else new.value if isinstance(new, AccountType) else new
+    context.work.queue(_CHANGE_CUSTOMER, values)
+    context.work.queue(_TOUCH_ACCOUNT, {"account_id": state.id})
+    balance, usable = state.balance_micro, state.usable_micro(context.at)
+    receipt = Receipt(
+        command.kind,
+        command.account,
+        context.at,
+        available_before_micro=usable,
+        available_after_micro=usable,
+        balance_before_micro=balance,
+        balance_after_micro=balance,
+    )
+    return Outcome(receipt, state.id, context.at)
+
+
+def set_feature_price(context: Context, command: SetFeaturePrice) -> Outcome:
+    effective_at = command.effective_at or context.at
+    same, next_id = context.begin(
+        (_PRICE_AT, {"feature": command.feature, "at": effective_at}), context.work.next_ids(feature_price)
+    )
+    if same:
+        raise InvalidCommand(
+            [Fault("effective_at", f"{command.feature} has a price from that very instant already; choose another")]
+        )
+    context.work.queue(
+        _INSERT_PRICE,
+        {
+            "id": context.work.ids_of(next_id)[0],
+            "feature": command.feature,
+            "label": command.label or command.feature,
+            "unit": command.unit,
+            "price_micro": command.price_micro,
+            "effective_at": effective_at,
+            "transaction_id": context.transaction_id,
+        },
+    )
+    return Outcome(Receipt(command.kind, None, context.at), None, effective_at)
+
+
+def _profile_faults(command: OpenAccount | ChangeCustomer) -> list[Fault]:
+    found = []
+    for name in ("email", "tier", "owner", "stripe_id"):
+        found += text_faults(name, getattr(command, name) or "", required=False)
+    if command.email and "@" not in command.email:
+        found.append(Fault("email", f"{command.email!r} is not an e-mail address"))
+    return found
+
+
+def _zone_faults(zone: str) -> list[Fault]:
+    if zone not in available_timezones():
+        return [Fault("zone", f"{zone!r} is not a time zone; use a name such as Europe/Berlin")]
+    return []

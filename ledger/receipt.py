@@ -1,0 +1,108 @@
+"""What a command answers: the effect in figures, stored with the transaction so that a repeat gets the same answer."""
+
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ledger.core.records import CreditType, Take
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A batch that the command put on the shelf."""
+
+    id: int
+    credit_type: CreditType
+    amount_micro: int
+    effective_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One event of a bulk command that was not recorded, and why."""
+
+    event_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a command.
+
+    ``available_*`` is what could be used at once (open batches, less holds); ``balance_*`` also counts credits that
+    become effective later. All amounts in micro-credits. ``transaction_id`` is None only in a preview and when a
+    command found nothing to do. ``replayed`` is True when the key was known and this is the first answer again.
+    """
+
+    kind: str
+    account: str | None
+    recorded_at: datetime
+    transaction_id: int | None = None
+    replayed: bool = False
+    available_before_micro: int = 0
+    available_after_micro: int = 0
+    balance_before_micro: int = 0
+    balance_after_micro: int = 0
+    takes: tuple[Take, ...] = ()
+    new_batches: tuple[NewBatch, ...] = ()
+    events_recorded: int = 0
+    events_replayed: int = 0
+    refusals: tuple[Refusal, ...] = field(default=())
+
+    def as_replayed(self) -> "Receipt":
+        """The same answer, marked as given again."""
+        return replace(self, replayed=True)
+
+    def to_body(self) -> dict[str, Any]:
+        """A JSON body without the transaction id, which is the row's own."""
+        body: dict[str, Any] = {
+            "kind": self.kind,
+            "account": self.account,
+            "recorded_at": self.recorded_at.isoformat(),
+            "available": [self.available_before_micro, self.available_after_micro],
+            "balance": [self.balance_before_micro, self.balance_after_micro],
+        }
+        if self.takes:
+            body["takes"] = [[t.batch_id, t.credit_type.value, t.amount_micro] for t in self.takes]
+        if self.new_batches:
+            body["new_batches"] = [
+                [b.id, b.credit_type.value, b.amount_micro, b.effective_at.isoformat(), _iso(b.expires_at)]
+                for b in self.new_batches
+            ]
+        if self.events_recorded or self.events_replayed or self.refusals:
+            body["events"] = [self.events_recorded, self.events_replayed]
+            body["refusals"] = [asdict(refusal) for refusal in self.refusals]
+        return body
+
+    @classmethod
+    def from_body(cls, body: dict[str, Any], *, transaction_id: int) -> "Receipt":
+        """Undo `to_body`."""
+        events = body.get("events", (0, 0))
+        return cls(
+            kind=body["kind"],
+            account=body["account"],
+            recorded_at=datetime.fromisoformat(body["recorded_at"]),
+            transaction_id=transaction_id,
+            available_before_micro=body["available"][0],
+            available_after_micro=body["available"][1],
+            balance_before_micro=body["balance"][0],
+            balance_after_micro=body["balance"][1],
+            takes=tuple(Take(i, CreditType(kind), amount) for i, kind, amount in body.get("takes", ())),
+            new_batches=tuple(
+                NewBatch(i, CreditType(kind), amount, datetime.fromisoformat(start), _instant(end))
+                for i, kind, amount, start, end in body.get("new_batches", ())
+            ),
+            events_recorded=events[0],
+            events_replayed=events[1],
+            refusals=tuple(Refusal(**refusal) for refusal in body.get("refusals", ())),
+        )
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

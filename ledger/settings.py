@@ -1,0 +1,33 @@
+"""Settings, read from the environment when first used (Streamlit copies top-level secrets there after imports)."""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class Settings(BaseSettings):
+    """Every setting with its environment variable, which is the upper-case field name.
+
+    .streamlit/secrets.example.toml lists them for people; tests/test_documents.py keeps the two in step.
+    """
+
+    database_url: str = Field(
+        f"sqlite:///{Path('var/credits.sqlite').absolute()}",
+        description="SQLAlchemy address of the ledger: sqlite:///file or postgresql://user@host/name",
+    )
+    company_name: str = Field("Your company", description="Name shown on pages and reports")
+    company_zone: str = Field(
+        "UTC", description="Time zone in which days and months are cut; fixed when the database is first migrated"
+    )
+    currency: str = Field("USD", description="Currency proposed in forms")
+    dev_identity: bool = Field(
+        False, description="Development only: choose who you are from a list instead of signing in"
+    )
+
+
+@cache
+def settings() -> Settings:
+    """The settings in force for this process."""
+    return Settings()
