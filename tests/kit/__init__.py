@@ -1,0 +1,1 @@
+"""What tests stand on: databases, a running app, a browser, and factories with safe defaults."""
