@@ -1,0 +1,193 @@
+"""The company, its customers, and what caches are keyed by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import sqlalchemy as sa
+
+from analytics.frames.schema import Schema, day, instant, maybe_whole, micro, text
+from ledger import queries
+from ledger.core.amounts import share_of_cost_cents
+from ledger.core.lifecycle import end_of_day
+from ledger.core.records import AccountType
+from ledger.errors import NotFound
+
+RATE_DAYS = 28
+SOON_DAYS = 30
+MIXED = "mixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What the whole ledger agrees on. ``zone`` cuts days and months; the fiscal year starts in that month."""
+
+    name: str
+    zone: ZoneInfo
+    currency: str
+    fiscal_year_start: int
+    is_demo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """One customer's profile; ``zone`` is the customer's own, in which its credits expire at the end of a day."""
+
+    account: str
+    name: str
+    email: str
+    owner: str
+    tier: str
+    account_type: AccountType
+    zone: ZoneInfo
+    stripe_id: str | None
+    opened_at: datetime
+    details: Mapping[str, Any]
+    version: int
+
+
+CUSTOMERS_READ = Schema(
+    "one customer",
+    (
+        text("account", "external id"),
+        text("name", "name as typed"),
+        text("email", "e-mail, or empty"),
+        text("owner", "e-mail of the account manager, or empty"),
+        text("tier", "tier, or empty"),
+        text("account_type", "prepaid, hybrid, subscription or lead"),
+        text("zone", "the customer's time zone"),
+        text("stripe_id", "NaN when not linked"),
+        instant("opened_at", "when the account was opened"),
+        micro("available_micro", "usable now: open batches less holds"),
+        micro("held_micro", "held"),
+        micro("balance_micro", "on the shelf: available, held and not yet effective"),
+        micro("expiring_30d_micro", "of batches that end within 30 days"),
+        instant("next_expiry_at", "NaT when nothing expires"),
+        micro("used_28d_micro", "used on the last 28 complete days"),
+        day("last_used_day", "NaT when never used"),
+        instant("last_top_up_at", "NaT when never bought"),
+    ),
+)
+CUSTOMERS = CUSTOMERS_READ.extended(
+    "one customer, by account",
+    maybe_whole("value_cents", "cost basis of remaining purchased credits, cents; absent when in several currencies"),
+    text("currency", "its currency; 'mixed' when in several, NaN without purchased credits"),
+)
+VALUES = Schema(
+    "one currency of one account, by account and currency",
+    (
+        text("account", "external id"),
+        text("currency", "ISO code"),
+        maybe_whole("value_cents", "cost basis of remaining purchased credits, cents"),
+    ),
+)
+FOUND = Schema(
+    "one match, exact account id first, then by name",
+    (text("account", "external id"), text("name", "name as typed"), text("email", "e-mail, or empty")),
+)
+
+
+def today(at: datetime, zone: ZoneInfo) -> date:
+    """The local day of an instant."""
+    return at.astimezone(zone).date()
+
+
+def load_company(connection: sa.Connection) -> Company:
+    """The company."""
+    row = connection.execute(queries.companies()).one()
+    return Company(row.name, ZoneInfo(row.zone), row.currency, row.fiscal_year_start, row.is_demo)
+
+
+def load_head(connection: sa.Connection, account: str | None = None) -> tuple[int, int, int]:
+    """What caches are keyed by; moves with every write that changes an answer. Raises NotFound."""
+    row = connection.execute(queries.head(account)).one_or_none()
+    if row is None:
+        raise NotFound(what="account", id=str(account))
+    return (row.accounts, row.versions, row.last_transaction)
+
+
+def load_forecast_head(connection: sa.Connection) -> datetime | None:
+    """When a stored forecast last changed; part of the key of whatever shows forecasts."""
+    found: datetime | None = connection.execute(queries.forecast_head()).scalar_one()
+    return found
+
+
+def load_customers(
+    connection: sa.Connection, *, at: datetime, zone: ZoneInfo, account: str | None = None
+) -> pd.DataFrame:
+    """All customers with balance, value, expiry and use: see CUSTOMERS. Two statements, whatever their number.
+
+    ``zone`` is the company zone; 28 days are the last complete ones before the day of ``at``, 30 days end with the
+    30th day after it. ``account`` reads that customer alone.
+    """
+    this_day = today(at, zone)
+    statement = queries.customers(
+        at=at,
+        expiring_until=end_of_day(this_day + timedelta(days=SOON_DAYS), zone),
+        used_since=this_day - timedelta(days=RATE_DAYS),
+        used_until=this_day,
+        account_name=account,
+    )
+    read = _renamed(statement)
+    frame = CUSTOMERS_READ.load(connection, read)
+    values: dict[str, list[tuple[str, int]]] = {}
+    for name, currency, cents in load_values(connection, at=at, account=account).itertuples(index=False):
+        values.setdefault(name, []).append((currency, cents))
+    per_account = [values.get(name, []) for name in frame["account"]]
+    cents = [found[0][1] if len(found) == 1 else None if found else 0 for found in per_account]
+    currency = [None if not found else found[0][0] if len(found) == 1 else MIXED for found in per_account]
+    return CUSTOMERS.check(
+        frame.assign(value_cents=pd.array(cents, dtype="Int64"), currency=pd.array(currency, dtype="str"))
+    )
+
+
+def load_values(connection: sa.Connection, *, at: datetime, account: str | None = None) -> pd.DataFrame:
+    """Cost basis of remaining purchased credits by account and currency: see VALUES. Rounded per batch, half up."""
+    sums: dict[tuple[str, str], int] = {}
+    for row in connection.execute(queries.paid(at=at, account_name=account)):
+        part = share_of_cost_cents(row.cost_cents, part_micro=row.remaining_micro, whole_micro=row.granted_micro)
+        sums[row.account, row.currency] = sums.get((row.account, row.currency), 0) + part
+    keys = sorted(sums)
+    return VALUES.frame(
+        {
+            "account": [account for account, _ in keys],
+            "currency": [currency for _, currency in keys],
+            "value_cents": [sums[key] for key in keys],
+        }
+    )
+
+
+def load_customer(connection: sa.Connection, account: str) -> Customer:
+    """One customer's profile. Raises NotFound."""
+    row = connection.execute(queries.profiles(account)).one_or_none()
+    if row is None:
+        raise NotFound(what="customer", id=account)
+    return Customer(
+        account=row.account,
+        name=row.name,
+        email=row.email,
+        owner=row.owner,
+        tier=row.tier,
+        account_type=AccountType(row.account_type),
+        zone=ZoneInfo(row.zone),
+        stripe_id=row.stripe_id,
+        opened_at=row.opened_at,
+        details=row.details,
+        version=row.version,
+    )
+
+
+def find_customers(connection: sa.Connection, wanted: str, *, limit: int = 8) -> pd.DataFrame:
+    """Customers whose id, name, e-mail or Stripe id contains a text: see FOUND. An empty text finds nobody."""
+    if not wanted.strip():
+        return FOUND.empty()
+    return FOUND.load(connection, queries.find_customers(wanted.strip(), limit=limit))
+
+
+def _renamed(statement: sa.Select[Any]) -> sa.Select[Any]:
+    names = {"expiring_micro": f"expiring_{SOON_DAYS}d_micro", "used_micro": f"used_{RATE_DAYS}d_micro"}
+    columns = list(statement.selected_columns)
+    return statement.with_only_columns(*(c.label(names.get(str(c.key), str(c.key))) for c in columns))

@@ -1,0 +1,286 @@
+"""Transactions and entries: what happened, in words, with the lines behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import sqlalchemy as sa
+
+from analytics.frames.schema import Schema, day, instant, maybe_whole, micro, text, value, whole
+from ledger import queries
+from ledger.core.records import Bucket, CreditType
+from ledger.errors import NotFound
+from ledger.queries import TransactionFilter, TransactionSort
+
+KIND_WORDS = {
+    "open_account": "Account opened",
+    "change_customer": "Customer changed",
+    "set_feature_price": "Price set",
+    "grant": "Granted",
+    "top_up": "Topped up",
+    "adjust": "Adjusted",
+    "usage": "Used",
+    "expire": "Expired",
+}
+
+TRANSACTIONS = Schema(
+    "one transaction, in the order asked for",
+    (
+        whole("transaction_id", "number"),
+        text("kind", "what kind of fact: grant, top_up, adjust, usage, expire, …"),
+        text("words", "what happened, in words"),
+        instant("recorded_at", "booked"),
+        instant("effective_at", "true from"),
+        text("account", "external id; NaN when it concerns no account"),
+        text("name", "customer; NaN when it concerns no account"),
+        text("credit_types", "types moved, in their order, separated by ', '"),
+        micro("amount_micro", "credits added (+) or taken (−)"),
+        micro("available_after_micro", "usable right after it"),
+        micro("balance_after_micro", "on the shelf right after it"),
+        whole("events", "usage events in it"),
+        text("actor", "who did it"),
+        text("role", "as what"),
+        text("reason_code", "reason, or empty"),
+        text("note", "note, or empty"),
+        text("ticket", "ticket, or empty"),
+        text("key", "idempotency key"),
+        maybe_whole("reverses_id", "transaction that it reverses"),
+        value("batch_ids", "tuple of batches touched, in order"),
+    ),
+)
+ENTRIES = Schema(
+    "one line of a transaction, in booking order",
+    (
+        whole("entry_id", "number"),
+        whole("batch_id", "batch"),
+        text("credit_type", "credit type"),
+        text("from_bucket", "where the credits left"),
+        text("to_bucket", "where they went"),
+        micro("amount_micro", "credits moved, more than 0"),
+        micro("balance_micro", "raw total of the account after it, expired but unbooked credits included"),
+        text("feature", "feature; NaN unless used"),
+        text("event_id", "usage event; NaN unless used"),
+        instant("occurred_at", "when the use happened; NaT unless used"),
+        instant("effective_at", "true from"),
+    ),
+)
+BATCH_ENTRIES = Schema(
+    "one line that moved credits of a batch, newest first",
+    (
+        whole("entry_id", "number"),
+        whole("transaction_id", "transaction"),
+        text("from_bucket", "where the credits left"),
+        text("to_bucket", "where they went"),
+        micro("amount_micro", "credits moved, more than 0"),
+        text("feature", "feature; NaN unless used"),
+        instant("effective_at", "true from"),
+    ),
+)
+MOVEMENTS = Schema(
+    "one movement and credit type with credits moved in the period; types in their order",
+    (
+        text("movement", "issued, used, expired or removed"),
+        text("credit_type", "credit type"),
+        micro("amount_micro", "credits moved, more than 0"),
+    ),
+)
+ACCOUNT_MOVEMENTS = Schema(
+    "one move other than use on one day, oldest first",
+    (
+        day("day", "company-zone day from which it is true"),
+        text("movement", "issued, expired or removed"),
+        whole("batch_id", "batch"),
+        text("credit_type", "credit type"),
+        micro("amount_micro", "credits moved, more than 0"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One transaction in full: its row of TRANSACTIONS as fields, and the fingerprint of the command behind it."""
+
+    transaction_id: int
+    kind: str
+    words: str
+    recorded_at: datetime
+    effective_at: datetime
+    account: str | None
+    name: str | None
+    credit_types: str
+    amount_micro: int
+    available_after_micro: int
+    balance_after_micro: int
+    events: int
+    actor: str
+    role: str
+    reason_code: str
+    note: str
+    ticket: str
+    key: str
+    reverses_id: int | None
+    batch_ids: tuple[int, ...]
+    digest: str
+
+
+def load_transactions(
+    connection: sa.Connection,
+    wanted: TransactionFilter,
+    *,
+    sort: TransactionSort = TransactionSort.NEWEST,
+    limit: int | None = 50,
+    offset: int = 0,
+) -> pd.DataFrame:
+    """One page of the transactions that a filter lets through: see TRANSACTIONS. Reads receipts, not entries."""
+    statement = queries.transactions(wanted, sort=sort, limit=limit, offset=offset)
+    rows = [_transaction(row) for row in connection.execute(statement)]
+    return TRANSACTIONS.frame({name: [row[name] for row in rows] for name in TRANSACTIONS.names} if rows else {})
+
+
+def count_transactions(connection: sa.Connection, wanted: TransactionFilter) -> int:
+    """How many transactions a filter lets through."""
+    return int(connection.execute(queries.transaction_count(wanted)).scalar_one())
+
+
+def load_history(
+    connection: sa.Connection, *, account: str, kinds: Sequence[str] = (), limit: int | None = 50, offset: int = 0
+) -> pd.DataFrame:
+    """One page of what happened to one account, newest first: see TRANSACTIONS. Bulk usage is one row."""
+    wanted = TransactionFilter(account=account, kinds=tuple(kinds))
+    return load_transactions(connection, wanted, limit=limit, offset=offset)
+
+
+def count_history(connection: sa.Connection, *, account: str, kinds: Sequence[str] = ()) -> int:
+    """How many rows `load_history` has in all."""
+    return count_transactions(connection, TransactionFilter(account=account, kinds=tuple(kinds)))
+
+
+def load_transaction(connection: sa.Connection, transaction_id: int) -> Transaction:
+    """One transaction. Raises NotFound."""
+    row = connection.execute(queries.transaction_by_id(transaction_id)).one_or_none()
+    if row is None:
+        raise NotFound(what="transaction", id=str(transaction_id))
+    return Transaction(**_transaction(row), digest=row.digest)
+
+
+def load_entries(
+    connection: sa.Connection, transaction_id: int, *, limit: int | None = 200, offset: int = 0
+) -> pd.DataFrame:
+    """The lines of one transaction: see ENTRIES."""
+    return ENTRIES.load(connection, queries.entries(transaction_id, limit=limit, offset=offset))
+
+
+def load_batch_entries(
+    connection: sa.Connection, batch_id: int, *, limit: int | None = 200, offset: int = 0
+) -> pd.DataFrame:
+    """The lines that moved credits of one batch: see BATCH_ENTRIES."""
+    return BATCH_ENTRIES.load(connection, queries.batch_entries(batch_id, limit=limit, offset=offset))
+
+
+def load_movements(
+    connection: sa.Connection,
+    *,
+    since: datetime,
+    until: datetime,
+    at: datetime,
+    zone: ZoneInfo,
+    account: str | None = None,
+) -> pd.DataFrame:
+    """Credits issued, used, expired and removed in [since, until): see MOVEMENTS.
+
+    Issued counts from when a batch is effective, expired from the batch's own date whether the sweep has booked it or
+    not (as of ``at``), used by the company-zone day of the event. ``since`` and ``until`` are midnights of that zone.
+    """
+    cuts = (since, until)
+    sums: dict[tuple[str, str], int] = {}
+
+    def add(movement: str, credit_type: str, amount: int) -> None:
+        sums[movement, credit_type] = sums.get((movement, credit_type), 0) + amount
+
+    for row in connection.execute(queries.movements(cuts, account_name=account)):
+        add("issued" if row.from_bucket == Bucket.ISSUED else row.to_bucket, row.credit_type, row.amount_micro)
+    for row in connection.execute(queries.unswept(cuts, at=at, account_name=account)):
+        add("expired", row.credit_type, row.amount_micro)
+    days = (since.astimezone(zone).date(), until.astimezone(zone).date())
+    for row in connection.execute(queries.used(days, account_name=account)):
+        add("used", row.credit_type, row.used_micro)
+    types = [kind.value for kind in CreditType]
+    movements = ["issued", "used", "expired", "removed"]
+    keys = sorted(sums, key=lambda key: (movements.index(key[0]), types.index(key[1])))
+    return MOVEMENTS.frame(
+        {
+            "movement": [movement for movement, _ in keys],
+            "credit_type": [kind for _, kind in keys],
+            "amount_micro": [sums[key] for key in keys],
+        }
+    )
+
+
+def load_account_movements(connection: sa.Connection, *, account: str, since: datetime, zone: ZoneInfo) -> pd.DataFrame:
+    """Each booked move other than use of one account since an instant: see ACCOUNT_MOVEMENTS."""
+    rows = connection.execute(queries.account_movements(account, since=since)).all()
+    return ACCOUNT_MOVEMENTS.frame(
+        {
+            "day": [_day(row, zone) for row in rows],
+            "movement": ["issued" if row.from_bucket == Bucket.ISSUED else row.to_bucket for row in rows],
+            "batch_id": [row.batch_id for row in rows],
+            "credit_type": [row.credit_type for row in rows],
+            "amount_micro": [row.amount_micro for row in rows],
+        }
+    )
+
+
+def _day(row: Any, zone: ZoneInfo) -> date:
+    found: date = row.effective_at.astimezone(zone).date()
+    return found
+
+
+def _transaction(row: Any) -> dict[str, Any]:
+    takes, made, counted = row.takes or [], row.new_batches or [], row.events
+    amount = sum(batch[2] for batch in made) - sum(take[2] for take in takes)
+    touched = [(batch[0], batch[1]) for batch in (*made, *takes)]
+    kinds = {kind for _, kind in touched}
+    # A single event is charged by a receipt without counts.
+    events = counted[0] if counted else int(row.kind == "usage")
+    return {
+        "transaction_id": row.transaction_id,
+        "kind": row.kind,
+        "words": _words(row, amount, events, is_bulk=bool(counted)),
+        "recorded_at": row.recorded_at,
+        "effective_at": row.effective_at,
+        "account": row.account,
+        "name": row.name,
+        "credit_types": ", ".join(kind.value for kind in CreditType if kind.value in kinds),
+        "amount_micro": amount,
+        "available_after_micro": row.available[1] if row.available else 0,
+        "balance_after_micro": row.balance[1] if row.balance else 0,
+        "events": events,
+        "actor": row.actor,
+        "role": row.role,
+        "reason_code": row.reason_code,
+        "note": row.note,
+        "ticket": row.ticket,
+        "key": row.key,
+        "reverses_id": row.reverses_id,
+        "batch_ids": tuple(dict.fromkeys(batch_id for batch_id, _ in touched)),
+    }
+
+
+def _words(row: Any, amount_micro: int, events: int, *, is_bulk: bool) -> str:
+    match row.kind:
+        case "usage" if is_bulk:
+            return f"Used, {events:,} event{'s' if events != 1 else ''}"
+        case "usage":
+            return f"Used for {row.feature}"
+        case "grant":
+            return f"Granted {row.new_batches[0][1]} credits"
+        case "adjust":
+            return "Adjusted, credits added" if amount_micro > 0 else "Adjusted, credits taken"
+        case "top_up":
+            return "Topped up"
+        case str(kind):
+            return KIND_WORDS.get(kind, kind.replace("_", " ").capitalize())
+    raise AssertionError(f"kind {row.kind!r} is not text")

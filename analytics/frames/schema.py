@@ -1,0 +1,159 @@
+"""Columns of frames, declared once and checked whenever a frame is made.
+
+Amounts are integers: micro-credits end in ``_micro``, money in ``_cents`` with its currency beside it. Instants are
+``datetime64[us, UTC]``. Days are ``datetime64[us]`` at midnight without a zone, because a day is a date of the company
+zone and not an instant. Rows are read value by value into the declared types, so nothing is guessed: a nullable integer
+stays an integer and a sum that a database answers as NUMERIC is refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+INTEGER = "int64"
+MAYBE_INTEGER = "Int64"
+TEXT = "str"
+FLAG = "bool"
+REAL = "float64"
+INSTANT = "datetime64[us, UTC]"
+DAY = "datetime64[us]"
+VALUE = "object"
+
+_EXACT_SUFFIXES = ("_micro", "_cents")
+
+
+class FrameError(TypeError):
+    """A frame is not what its schema says: a mistake of ours, never of the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, its dtype and what it means, unit included."""
+
+    name: str
+    dtype: str
+    meaning: str
+
+    def __post_init__(self) -> None:
+        if self.name.endswith(_EXACT_SUFFIXES) and self.dtype not in (INTEGER, MAYBE_INTEGER):
+            raise FrameError(f"{self.name} holds an amount, so it must be an integer column, not {self.dtype}")
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The columns of a frame and what one row is."""
+
+    row: str
+    columns: tuple[Column, ...]
+
+    def load(self, connection: sa.Connection, statement: sa.Select[Any]) -> pd.DataFrame:
+        """Run a statement whose labels are the columns of this schema, in this order."""
+        result = connection.execute(statement)
+        names = tuple(result.keys())
+        if names != self.names:
+            raise FrameError(f"the statement answers {names}, the schema wants {self.names}")
+        rows = result.all()
+        return self.frame(dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {})
+
+    def frame(self, values: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+        """A frame from columns of Python values; no columns at all make an empty frame of the right dtypes."""
+        data = {c.name: _array(c, values[c.name] if values else ()) for c in self.columns}
+        return pd.DataFrame(data)
+
+    def check(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame itself, or FrameError when a column is missing, superfluous, misplaced or of another dtype."""
+        if tuple(frame.columns) != self.names:
+            raise FrameError(f"columns are {tuple(frame.columns)}, the schema wants {self.names}")
+        for column in self.columns:
+            found = str(frame[column.name].dtype)
+            if found != column.dtype:
+                raise FrameError(f"{column.name} is {found}, the schema wants {column.dtype}")
+        return frame
+
+    def empty(self) -> pd.DataFrame:
+        """A frame without rows."""
+        return self.frame({})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(column.name for column in self.columns)
+
+    def extended(self, row: str, *columns: Column) -> "Schema":
+        """The same columns and some more behind them."""
+        return Schema(row, (*self.columns, *columns))
+
+
+def micro(name: str, meaning: str) -> Column:
+    """An amount in micro-credits."""
+    return Column(name, INTEGER, f"{meaning}, micro-credits")
+
+
+def whole(name: str, meaning: str) -> Column:
+    """A count or an id."""
+    return Column(name, INTEGER, meaning)
+
+
+def maybe_whole(name: str, meaning: str) -> Column:
+    """A count, an id or cents that may be absent."""
+    return Column(name, MAYBE_INTEGER, meaning)
+
+
+def text(name: str, meaning: str) -> Column:
+    """A text; NaN when absent."""
+    return Column(name, TEXT, meaning)
+
+
+def instant(name: str, meaning: str) -> Column:
+    """An instant in UTC; NaT when absent."""
+    return Column(name, INSTANT, meaning)
+
+
+def day(name: str, meaning: str) -> Column:
+    """A day of the company zone at midnight without a zone; NaT when absent."""
+    return Column(name, DAY, meaning)
+
+
+def real(name: str, meaning: str) -> Column:
+    """A ratio or an estimate; NaN when absent."""
+    return Column(name, REAL, meaning)
+
+
+def value(name: str, meaning: str) -> Column:
+    """A Python value, such as a JSON body."""
+    return Column(name, VALUE, meaning)
+
+
+def flag(name: str, meaning: str) -> Column:
+    """True or false."""
+    return Column(name, FLAG, meaning)
+
+
+def _array(column: Column, values: Sequence[Any]) -> Any:
+    match column.dtype:
+        case "int64":
+            array = np.asarray(values if len(values) else np.empty(0, dtype=np.int64))
+            if array.dtype.kind != "i":
+                raise FrameError(f"{column.name} must hold integers, found {array.dtype}")
+            return array.astype(np.int64, copy=False)
+        case "Int64":
+            for found in values:
+                if found is not None and found is not pd.NA and not isinstance(found, int | np.integer):
+                    raise FrameError(f"{column.name} must hold integers, found {found!r}")
+            return pd.array(list(values), dtype=pd.Int64Dtype())
+        case "datetime64[us, UTC]":
+            naive = [None if v is None or v is pd.NaT else v.astimezone(UTC).replace(tzinfo=None) for v in values]
+            return pd.DatetimeIndex(np.array(naive, dtype="datetime64[us]")).tz_localize("UTC")
+        case "datetime64[us]":
+            return np.array(values, dtype="datetime64[D]").astype("datetime64[us]")
+        case "object":
+            array = np.empty(len(values), dtype=object)
+            array[:] = values
+            return array
+        case dtype:
+            return pd.array(list(values), dtype=dtype)  # type: ignore[call-overload]

@@ -1,0 +1,223 @@
+"""Batches: what is on the shelf, in which order it burns, when it ends, what was paid for it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from analytics.frames.customers import today
+from analytics.frames.schema import Schema, instant, maybe_whole, micro, text, whole
+from ledger import queries
+from ledger.core.amounts import share_of_cost_cents
+from ledger.core.burn import burn_order
+from ledger.core.lifecycle import end_of_day
+from ledger.core.records import Batch, CreditType
+
+
+class BatchState(StrEnum):
+    """What can be done with a batch at an instant."""
+
+    OPEN = "open"
+    SCHEDULED = "scheduled"
+    EXPIRED = "expired"
+    USED_UP = "used up"
+
+
+BATCHES_READ = Schema(
+    "one batch",
+    (
+        whole("batch_id", "id"),
+        text("credit_type", "credit type"),
+        micro("granted_micro", "given at first"),
+        micro("left_micro", "still usable, now or later, holds included; 0 once expired"),
+        micro("held_micro", "held"),
+        micro("expired_micro", "expired unused, whether the sweep has booked it or not"),
+        micro("removed_micro", "taken away by corrections"),
+        whole("priority", "a lower number burns first"),
+        instant("granted_at", "when it was booked"),
+        instant("effective_at", "usable from"),
+        instant("expires_at", "not usable from then on; NaT means never"),
+        maybe_whole("cost_cents", "price paid, cents; absent when not bought"),
+        text("currency", "of the price; NaN when not bought"),
+        text("source", "how it came in"),
+        text("campaign", "campaign, or empty"),
+        text("reference", "payment or document, or empty"),
+        whole("transaction_id", "transaction that made it"),
+    ),
+)
+BATCHES = BATCHES_READ.extended(
+    "one batch of one account: open ones in burn order, then scheduled, expired, used up, newest first",
+    micro("used_micro", "consumed"),
+    maybe_whole("value_cents", "cost basis of what is left, cents; absent when not bought"),
+    maybe_whole("burn_number", "1 burns first; absent unless open with free credits"),
+    text("state", "open, scheduled, expired or used up"),
+)
+BALANCES = Schema(
+    "one credit type, always all five, in their order",
+    (
+        text("credit_type", "credit type"),
+        micro("available_micro", "usable now"),
+        micro("held_micro", "held"),
+        micro("scheduled_micro", "not yet effective"),
+        whole("batches", "number of batches with credits"),
+        instant("next_expiry_at", "NaT when nothing expires"),
+    ),
+)
+EXPIRING_READ = Schema(
+    "one batch with credits that will end, soonest first",
+    (
+        text("account", "external id"),
+        text("name", "customer"),
+        text("owner", "account manager, or empty"),
+        whole("batch_id", "id"),
+        text("credit_type", "credit type"),
+        micro("left_micro", "credits that end, holds excluded"),
+        micro("granted_micro", "given at first"),
+        instant("effective_at", "usable from"),
+        instant("expires_at", "not usable from then on"),
+        maybe_whole("cost_cents", "price paid, cents; absent when not bought"),
+        text("currency", "of the price; NaN when not bought"),
+        text("campaign", "campaign, or empty"),
+    ),
+)
+EXPIRING = EXPIRING_READ.extended(
+    EXPIRING_READ.row,
+    maybe_whole("value_cents", "cost basis of what is left, cents; absent when not bought"),
+    whole("days_left", "company-zone days from today to the last usable one; 0 ends today"),
+)
+TOP_UPS = Schema(
+    "one top-up, newest first",
+    (
+        text("account", "external id"),
+        text("name", "customer"),
+        whole("batch_id", "batch it made"),
+        whole("transaction_id", "transaction that booked it"),
+        instant("granted_at", "when it was booked"),
+        micro("granted_micro", "credits bought"),
+        whole("cost_cents", "price paid, cents"),
+        text("currency", "of the price"),
+        text("source", "way of payment"),
+        text("reference", "payment"),
+    ),
+)
+
+
+def load_batches(connection: sa.Connection, *, account: str, at: datetime) -> pd.DataFrame:
+    """Every batch of one account with its state and place in the burn order at an instant: see BATCHES.
+
+    The burn order is ledger.core.burn's own. Used credits are what was granted less what is left, expired and removed.
+    """
+    rows = connection.execute(queries.batches(account)).all()
+    order = {b.id: n for n, b in enumerate(burn_order((_core(row) for row in rows), at=at), start=1)}
+    states = [_state(row, at) for row in rows]
+    gone = [row.remaining_micro if state is BatchState.EXPIRED else 0 for row, state in zip(rows, states, strict=True)]
+    columns: dict[str, list[Any]] = {
+        name: [getattr(row, name) for row in rows]
+        for name in BATCHES_READ.names
+        if name not in ("left_micro", "transaction_id", "held_micro")
+    }
+    columns["left_micro"] = [row.remaining_micro - lost for row, lost in zip(rows, gone, strict=True)]
+    columns["held_micro"] = [0 if lost else row.held_micro for row, lost in zip(rows, gone, strict=True)]
+    columns["expired_micro"] = [row.expired_micro + lost for row, lost in zip(rows, gone, strict=True)]
+    columns["transaction_id"] = [row.made_by_id for row in rows]
+    columns["used_micro"] = [
+        row.granted_micro - row.remaining_micro - row.expired_micro - row.removed_micro for row in rows
+    ]
+    columns["value_cents"] = [
+        _value(row.cost_cents, left, row.granted_micro) for row, left in zip(rows, columns["left_micro"], strict=True)
+    ]
+    columns["burn_number"] = [order.get(row.batch_id) for row in rows]
+    columns["state"] = [state.value for state in states]
+    rank = {state: number for number, state in enumerate(BatchState)}
+    places = sorted(
+        range(len(rows)), key=lambda i: (rank[states[i]], order.get(rows[i].batch_id, 0), -rows[i].batch_id)
+    )
+    return BATCHES.frame({name: [column[i] for i in places] for name, column in columns.items()})
+
+
+def load_balance_by_type(connection: sa.Connection, *, at: datetime, account: str | None = None) -> pd.DataFrame:
+    """Credits by type of one account or of all together: see BALANCES."""
+    found = {row.credit_type: row for row in connection.execute(queries.balances(at=at, account_name=account))}
+    rows = [tuple(found[kind.value]) if kind.value in found else (kind.value, 0, 0, 0, 0, None) for kind in CreditType]
+    return BALANCES.frame(dict(zip(BALANCES.names, zip(*rows, strict=True), strict=True)))
+
+
+def load_expiring(
+    connection: sa.Connection, *, at: datetime, zone: ZoneInfo, within_days: int, account: str | None = None
+) -> pd.DataFrame:
+    """Batches whose last usable company-zone day is at most ``within_days`` after the day of ``at``: see EXPIRING.
+
+    Batches not yet effective are in it: they end, too.
+    """
+    until = end_of_day(today(at, zone) + timedelta(days=within_days), zone)
+    frame = EXPIRING_READ.load(connection, queries.expiring(at=at, until=until, account_name=account))
+    # Credits that end at midnight can be used through the day before.
+    ends = (frame["expires_at"] - pd.Timedelta(microseconds=1)).dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
+    values = [
+        None if pd.isna(cost) else _value(int(cost), left, granted)
+        for cost, left, granted in zip(frame["cost_cents"], frame["left_micro"], frame["granted_micro"], strict=True)
+    ]
+    return EXPIRING.check(
+        frame.assign(
+            value_cents=pd.array(values, dtype="Int64"),
+            days_left=(ends - pd.Timestamp(today(at, zone))).dt.days.astype(np.int64),
+        )
+    )
+
+
+def load_top_ups(
+    connection: sa.Connection,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    account: str | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> pd.DataFrame:
+    """Top-ups booked in [since, until), newest first: see TOP_UPS."""
+    statement = queries.payments(since=since, until=until, account_name=account, limit=limit, offset=offset)
+    return TOP_UPS.load(connection, statement)
+
+
+def load_core_batches(connection: sa.Connection, *, at: datetime, account: str) -> list[Batch]:
+    """The batches of one account as the ledger's core sees them: with credits, not expired, scheduled ones included."""
+    return [_core(row) for row in connection.execute(queries.spendable(at=at, account_name=account))]
+
+
+def load_all_core_batches(connection: sa.Connection, *, at: datetime) -> Mapping[str, list[Batch]]:
+    """The same for every account that has any, by account, in one statement."""
+    found: dict[str, list[Batch]] = {}
+    for row in connection.execute(queries.spendable(at=at)):
+        found.setdefault(row.account, []).append(_core(row))
+    return found
+
+
+def _core(row: Any) -> Batch:
+    return Batch(
+        id=row.batch_id,
+        credit_type=CreditType(row.credit_type),
+        remaining_micro=row.remaining_micro,
+        held_micro=row.held_micro,
+        priority=row.priority,
+        effective_at=row.effective_at,
+        expires_at=row.expires_at,
+    )
+
+
+def _state(row: Any, at: datetime) -> BatchState:
+    if row.remaining_micro == 0:
+        return BatchState.EXPIRED if row.expired_micro else BatchState.USED_UP
+    if row.expires_at is not None and row.expires_at <= at:
+        return BatchState.EXPIRED
+    return BatchState.SCHEDULED if row.effective_at > at else BatchState.OPEN
+
+
+def _value(cost_cents: int | None, left_micro: int, granted_micro: int) -> int | None:
+    if cost_cents is None:
+        return None
+    return share_of_cost_cents(cost_cents, part_micro=left_micro, whole_micro=granted_micro)

@@ -1,0 +1,113 @@
+"""Use by day, single events, prices and stored forecasts."""
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import sqlalchemy as sa
+
+from analytics.frames.schema import Schema, day, instant, micro, text, value, whole
+from ledger import queries
+
+DAILY_USAGE = Schema(
+    "one company-zone day, feature and credit type with use, sorted so",
+    (
+        day("day", "company-zone day of the event"),
+        text("feature", "feature"),
+        text("credit_type", "type of the credits that paid"),
+        micro("used_micro", "used"),
+        whole("events", "events; one paid by two types counts at the first"),
+    ),
+)
+ACCOUNT_DAILY_USAGE = Schema(
+    "one account and company-zone day with use, sorted so",
+    (
+        text("account", "external id"),
+        day("day", "company-zone day of the event"),
+        micro("used_micro", "used"),
+        whole("events", "events"),
+    ),
+)
+FEATURE_ACCOUNTS = Schema(
+    "one feature and account with use, by feature, most used first",
+    (
+        text("feature", "feature"),
+        text("account", "external id"),
+        micro("used_micro", "used"),
+        whole("events", "events"),
+    ),
+)
+EVENTS = Schema(
+    "one usage event, in booking order",
+    (
+        text("event_id", "the caller's id"),
+        text("feature", "feature"),
+        whole("quantity_micro", "millionths of a unit of the feature"),
+        micro("cost_micro", "charged"),
+        instant("occurred_at", "when it happened"),
+        whole("transaction_id", "transaction that booked it"),
+    ),
+)
+FEATURE_PRICES = Schema(
+    "one version of a feature's price, by feature and start",
+    (
+        text("feature", "feature"),
+        text("label", "name for people"),
+        text("unit", "what is counted"),
+        micro("price_micro", "per unit"),
+        instant("effective_at", "in force from"),
+        text("actor", "who set it"),
+    ),
+)
+FORECASTS = Schema(
+    "the newest stored forecast of one account, by account",
+    (
+        text("account", "external id"),
+        day("as_of", "last complete day that was known"),
+        instant("computed_at", "when it was computed"),
+        value("body", "the forecast as stored"),
+    ),
+)
+
+
+def load_daily_usage(
+    connection: sa.Connection, *, since: date, until: date, account: str | None = None
+) -> pd.DataFrame:
+    """Use in [since, until) of one account, or of all together: see DAILY_USAGE. Days without use are not in it."""
+    return DAILY_USAGE.load(connection, queries.daily_usage(since=since, until=until, account_name=account))
+
+
+def load_account_daily_usage(connection: sa.Connection, *, since: date, until: date) -> pd.DataFrame:
+    """Use in [since, until) of every account by day: see ACCOUNT_DAILY_USAGE. One statement for all accounts."""
+    return ACCOUNT_DAILY_USAGE.load(connection, queries.account_daily_usage(since=since, until=until))
+
+
+def load_feature_accounts(
+    connection: sa.Connection, *, since: date, until: date, feature: str | None = None
+) -> pd.DataFrame:
+    """Which customers used which feature in [since, until): see FEATURE_ACCOUNTS."""
+    return FEATURE_ACCOUNTS.load(connection, queries.feature_accounts(since=since, until=until, feature=feature))
+
+
+def load_first_used_day(connection: sa.Connection, account: str | None = None) -> date | None:
+    """The first day with use of one account, or of anybody; None without use."""
+    found: date | None = connection.execute(queries.first_used_day(account)).scalar_one()
+    return found
+
+
+def load_events(
+    connection: sa.Connection, *, account: str, on: date, zone: ZoneInfo, limit: int | None = 200, offset: int = 0
+) -> pd.DataFrame:
+    """Usage events of one account on one company-zone day: see EVENTS."""
+    since, until = (datetime.combine(on + timedelta(days=n), time(), tzinfo=zone) for n in (0, 1))
+    return EVENTS.load(connection, queries.events(account, since=since, until=until, limit=limit, offset=offset))
+
+
+def load_feature_prices(connection: sa.Connection) -> pd.DataFrame:
+    """Every version of every feature's price: see FEATURE_PRICES."""
+    return FEATURE_PRICES.load(connection, queries.feature_prices())
+
+
+def load_forecasts(connection: sa.Connection, *, as_of: date, account: str | None = None) -> pd.DataFrame:
+    """The newest stored forecast of each account made from days up to ``as_of``: see FORECASTS."""
+    return FORECASTS.load(connection, queries.forecasts(as_of=as_of, account_name=account))

@@ -1,0 +1,74 @@
+"""Named SELECT statements: the questions that can be asked of the ledger. Nothing here runs one.
+
+Every sum is cast back to BIGINT; every filter by time is in SQL, given ``at``; days are company-zone days; intervals
+are half open. A statement about one account takes its external id and reads through indexes on account_id.
+"""
+
+from ledger.queries.accounts import companies, customers, find_customers, forecast_head, head, profiles
+from ledger.queries.journal import (
+    TransactionFilter,
+    TransactionSort,
+    account_movements,
+    batch_entries,
+    entries,
+    movements,
+    transaction_by_id,
+    transaction_count,
+    transactions,
+)
+from ledger.queries.shelf import (
+    balances,
+    batches,
+    expiring,
+    issued,
+    paid,
+    payments,
+    purchases,
+    spendable,
+    unswept,
+)
+from ledger.queries.usage import (
+    account_daily_usage,
+    daily_usage,
+    events,
+    feature_accounts,
+    feature_prices,
+    first_used_day,
+    forecasts,
+    used,
+)
+
+__all__ = [
+    "TransactionFilter",
+    "TransactionSort",
+    "account_daily_usage",
+    "account_movements",
+    "balances",
+    "batch_entries",
+    "batches",
+    "companies",
+    "customers",
+    "daily_usage",
+    "entries",
+    "events",
+    "expiring",
+    "feature_accounts",
+    "feature_prices",
+    "find_customers",
+    "first_used_day",
+    "forecast_head",
+    "forecasts",
+    "head",
+    "issued",
+    "movements",
+    "paid",
+    "payments",
+    "profiles",
+    "purchases",
+    "spendable",
+    "transaction_by_id",
+    "transaction_count",
+    "transactions",
+    "unswept",
+    "used",
+]

@@ -1,0 +1,142 @@
+"""Statements about the company, its customers, and what caches are keyed by."""
+
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from ledger.core.records import CreditType
+from ledger.models import account, batch, company, customer, forecast_run, transaction, usage_daily
+from ledger.queries.parts import account_id, contains, free, is_alive, is_open, page, total, total_if
+
+_PROFILE = (
+    account.c.external_id.label("account"),
+    customer.c.name,
+    customer.c.email,
+    customer.c.owner,
+    customer.c.tier,
+    customer.c.account_type,
+    account.c.zone,
+    customer.c.stripe_id,
+    account.c.opened_at,
+)
+_CUSTOMERS = account.join(customer, customer.c.account_id == account.c.id)
+
+
+def companies() -> sa.Select[Any]:
+    """The one row that describes the company: name, zone, currency, fiscal_year_start, is_demo."""
+    return sa.select(company.c.name, company.c.zone, company.c.currency, company.c.fiscal_year_start, company.c.is_demo)
+
+
+def head(account_name: str | None = None) -> sa.Select[Any]:
+    """What cached answers are keyed by: it changes with every write that can change them.
+
+    One row: accounts, versions, last_transaction. For one account 1, its version, 0 (feature prices are not part of
+    it); for all the number of accounts, the sum of their versions, the newest transaction id.
+    """
+    if account_name is not None:
+        one, zero = sa.literal(1, sa.BigInteger), sa.literal(0, sa.BigInteger)
+        columns: tuple[sa.ColumnElement[Any], ...] = (
+            one.label("accounts"),
+            account.c.version.label("versions"),
+            zero.label("last_transaction"),
+        )
+        return sa.select(*columns).where(account.c.external_id == account_name)
+    newest = sa.select(sa.func.coalesce(sa.func.max(transaction.c.id), 0)).scalar_subquery()
+    sums: tuple[sa.ColumnElement[Any], ...] = (
+        sa.cast(sa.func.count(account.c.id), sa.BigInteger).label("accounts"),
+        total(account.c.version).label("versions"),
+        sa.cast(newest, sa.BigInteger).label("last_transaction"),
+    )
+    return sa.select(*sums)
+
+
+def forecast_head() -> sa.Select[Any]:
+    """When a stored forecast last changed: one row, computed_at (None without any)."""
+    return sa.select(
+        sa.func.max(forecast_run.c.computed_at, type_=forecast_run.c.computed_at.type).label("computed_at")
+    )
+
+
+def customers(
+    *, at: datetime, expiring_until: datetime, used_since: date, used_until: date, account_name: str | None = None
+) -> sa.Select[Any]:
+    """Customers with what they have, what they used in [used_since, used_until) and when they last bought; by account.
+
+    available counts open batches less holds; balance and held also count batches not yet effective; expiring counts
+    credits whose batch ends in (at, expiring_until].
+    """
+    alive = [batch.c.remaining_micro > 0, is_alive(at)]
+    used_days = [usage_daily.c.day >= used_since, usage_daily.c.day < used_until]
+    if account_name is not None:
+        alive.append(batch.c.account_id == account_id(account_name))
+        used_days.append(usage_daily.c.account_id == account_id(account_name))
+    shelf = (
+        sa.select(
+            batch.c.account_id,
+            total_if(is_open(at), free()).label("available_micro"),
+            total(batch.c.held_micro).label("held_micro"),
+            total(batch.c.remaining_micro).label("balance_micro"),
+            total_if(batch.c.expires_at <= expiring_until, free()).label("expiring_micro"),
+            sa.func.min(batch.c.expires_at, type_=batch.c.expires_at.type).label("next_expiry_at"),
+        )
+        .where(*alive)
+        .group_by(batch.c.account_id)
+        .subquery("shelf")
+    )
+    used = (
+        sa.select(usage_daily.c.account_id, total(usage_daily.c.used_micro).label("used_micro"))
+        .where(*used_days)
+        .group_by(usage_daily.c.account_id)
+        .subquery("used")
+    )
+    # Correlated, so that each is one probe of an index: grouping would read the whole rollup.
+    last_used = sa.select(sa.func.max(usage_daily.c.day)).where(usage_daily.c.account_id == account.c.id)
+    last_top_up = sa.select(sa.func.max(batch.c.granted_at)).where(
+        batch.c.account_id == account.c.id, batch.c.credit_type == CreditType.PURCHASED.value
+    )
+
+    def or_zero(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+        return sa.func.coalesce(column, sa.literal(0, sa.BigInteger), type_=sa.BigInteger)
+
+    statement = (
+        sa.select(
+            *_PROFILE,
+            or_zero(shelf.c.available_micro).label("available_micro"),
+            or_zero(shelf.c.held_micro).label("held_micro"),
+            or_zero(shelf.c.balance_micro).label("balance_micro"),
+            or_zero(shelf.c.expiring_micro).label("expiring_micro"),
+            shelf.c.next_expiry_at,
+            or_zero(used.c.used_micro).label("used_micro"),
+            sa.type_coerce(last_used.scalar_subquery(), sa.Date()).label("last_used_day"),
+            sa.type_coerce(last_top_up.scalar_subquery(), batch.c.granted_at.type).label("last_top_up_at"),
+        )
+        .select_from(
+            _CUSTOMERS.outerjoin(shelf, shelf.c.account_id == account.c.id).outerjoin(
+                used, used.c.account_id == account.c.id
+            )
+        )
+        .order_by(account.c.external_id)
+    )
+    return statement if account_name is None else statement.where(account.c.external_id == account_name)
+
+
+def profiles(account_name: str) -> sa.Select[Any]:
+    """One customer as it was opened or last changed, with details and version; no row when unknown."""
+    return (
+        sa.select(*_PROFILE, customer.c.details, account.c.version)
+        .select_from(_CUSTOMERS)
+        .where(account.c.external_id == account_name)
+    )
+
+
+def find_customers(text: str, *, limit: int = 8) -> sa.Select[Any]:
+    """Customers whose account id, name, e-mail or Stripe id contains a text: account, name, email; exact id first."""
+    columns = (account.c.external_id, customer.c.name, customer.c.email, customer.c.stripe_id)
+    statement = (
+        sa.select(account.c.external_id.label("account"), customer.c.name, customer.c.email)
+        .select_from(_CUSTOMERS)
+        .where(sa.or_(*(contains(column, text) for column in columns)))
+        .order_by(sa.case((account.c.external_id == text, 0), else_=1), customer.c.name, account.c.external_id)
+    )
+    return page(statement, limit=limit, offset=0)

@@ -1,0 +1,207 @@
+"""Statements about batches: what is on the shelf, what leaves it by expiry, what was paid for it."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from ledger.core.records import Bucket, CreditType
+from ledger.models import account, batch, customer, entry
+from ledger.queries.parts import account_id, counted, free, is_alive, is_open, page, segment, total, total_if
+
+_PURCHASED = batch.c.credit_type == CreditType.PURCHASED.value
+
+
+def balances(*, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
+    """Credits by type: available, held, scheduled (not yet effective), batches with credits, the next expiry."""
+    statement = (
+        sa.select(
+            batch.c.credit_type,
+            total_if(is_open(at), free()).label("available_micro"),
+            total(batch.c.held_micro).label("held_micro"),
+            total_if(batch.c.effective_at > at, free()).label("scheduled_micro"),
+            counted().label("batches"),
+            sa.func.min(batch.c.expires_at, type_=batch.c.expires_at.type).label("next_expiry_at"),
+        )
+        .where(batch.c.remaining_micro > 0, is_alive(at))
+        .group_by(batch.c.credit_type)
+        .order_by(batch.c.credit_type)
+    )
+    return _of(statement, account_name)
+
+
+def batches(account_name: str) -> sa.Select[Any]:
+    """Every batch that one account ever had, oldest first, with what expired and was removed as booked so far."""
+    gone = (
+        sa.select(
+            entry.c.batch_id,
+            total_if(entry.c.to_bucket == Bucket.EXPIRED.value, entry.c.amount_micro).label("expired_micro"),
+            total_if(entry.c.to_bucket == Bucket.REMOVED.value, entry.c.amount_micro).label("removed_micro"),
+        )
+        .where(
+            # Said twice on purpose: the first lets the database use the small index of everything but usage.
+            entry.c.to_bucket != Bucket.CONSUMED.value,
+            entry.c.to_bucket.in_((Bucket.EXPIRED.value, Bucket.REMOVED.value)),
+            entry.c.account_id == account_id(account_name),
+        )
+        .group_by(entry.c.batch_id)
+        .subquery("gone")
+    )
+    zero = sa.literal(0, sa.BigInteger)
+    return (
+        sa.select(
+            batch.c.id.label("batch_id"),
+            batch.c.credit_type,
+            batch.c.granted_micro,
+            batch.c.remaining_micro,
+            batch.c.held_micro,
+            sa.func.coalesce(gone.c.expired_micro, zero, type_=sa.BigInteger).label("expired_micro"),
+            sa.func.coalesce(gone.c.removed_micro, zero, type_=sa.BigInteger).label("removed_micro"),
+            batch.c.priority,
+            batch.c.granted_at,
+            batch.c.effective_at,
+            batch.c.expires_at,
+            batch.c.cost_cents,
+            batch.c.currency,
+            batch.c.source,
+            batch.c.campaign,
+            batch.c.reference,
+            batch.c.made_by_id,
+        )
+        .select_from(batch.outerjoin(gone, gone.c.batch_id == batch.c.id))
+        .where(batch.c.account_id == account_id(account_name))
+        .order_by(batch.c.id)
+    )
+
+
+def spendable(*, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
+    """What the burn order needs of every batch with credits that is not expired, those not yet effective included."""
+    statement = (
+        sa.select(
+            account.c.external_id.label("account"),
+            batch.c.id.label("batch_id"),
+            batch.c.credit_type,
+            batch.c.remaining_micro,
+            batch.c.held_micro,
+            batch.c.priority,
+            batch.c.effective_at,
+            batch.c.expires_at,
+        )
+        .select_from(batch.join(account, account.c.id == batch.c.account_id))
+        .where(batch.c.remaining_micro > 0, is_alive(at))
+        .order_by(account.c.external_id, batch.c.id)
+    )
+    return _of(statement, account_name)
+
+
+def paid(*, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
+    """Purchased batches with credits that are not expired: what is left of what was paid."""
+    statement = (
+        sa.select(
+            account.c.external_id.label("account"),
+            batch.c.currency,
+            batch.c.cost_cents,
+            batch.c.granted_micro,
+            batch.c.remaining_micro,
+        )
+        .select_from(batch.join(account, account.c.id == batch.c.account_id))
+        .where(batch.c.remaining_micro > 0, is_alive(at), _PURCHASED)
+        .order_by(account.c.external_id, batch.c.id)
+    )
+    return _of(statement, account_name)
+
+
+def expiring(*, at: datetime, until: datetime, account_name: str | None = None) -> sa.Select[Any]:
+    """Batches with credits that end in (at, until], soonest first."""
+    statement = (
+        sa.select(
+            account.c.external_id.label("account"),
+            customer.c.name,
+            customer.c.owner,
+            batch.c.id.label("batch_id"),
+            batch.c.credit_type,
+            free().label("left_micro"),
+            batch.c.granted_micro,
+            batch.c.effective_at,
+            batch.c.expires_at,
+            batch.c.cost_cents,
+            batch.c.currency,
+            batch.c.campaign,
+        )
+        .select_from(
+            batch.join(account, account.c.id == batch.c.account_id).join(
+                customer, customer.c.account_id == account.c.id
+            )
+        )
+        .where(batch.c.remaining_micro > 0, free() > 0, batch.c.expires_at > at, batch.c.expires_at <= until)
+        .order_by(batch.c.expires_at, batch.c.id)
+    )
+    return _of(statement, account_name)
+
+
+def issued(cuts: tuple[datetime, ...], *, account_name: str | None = None) -> sa.Select[Any]:
+    """Credits that became effective, by segment between the cuts and type: segment, credit_type, amount_micro."""
+    number = segment(batch.c.effective_at, cuts).label("segment")
+    statement = sa.select(number, batch.c.credit_type, total(batch.c.granted_micro).label("amount_micro"))
+    return _of(_within(statement, batch.c.effective_at, cuts).group_by(sa.text("1"), batch.c.credit_type), account_name)
+
+
+def unswept(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
+    """Credits expired at that instant that the sweep has not booked yet, by segment of their expiry and type."""
+    number = segment(batch.c.expires_at, cuts).label("segment")
+    statement = sa.select(number, batch.c.credit_type, total(free()).label("amount_micro")).where(
+        batch.c.remaining_micro > 0, batch.c.expires_at <= at
+    )
+    return _of(_within(statement, batch.c.expires_at, cuts).group_by(sa.text("1"), batch.c.credit_type), account_name)
+
+
+def purchases(cuts: tuple[datetime, ...]) -> sa.Select[Any]:
+    """Purchases by account and segment of their booking, from the first one on: account_id, segment, purchases."""
+    number = segment(batch.c.granted_at, cuts).label("segment")
+    statement = sa.select(batch.c.account_id, number, counted().label("purchases")).where(_PURCHASED)
+    return statement.group_by(batch.c.account_id, sa.text("2"))
+
+
+def payments(
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    account_name: str | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> sa.Select[Any]:
+    """Top-ups booked in [since, until), newest first: who, when, credits, price, reference, source, transaction."""
+    statement = (
+        sa.select(
+            account.c.external_id.label("account"),
+            customer.c.name,
+            batch.c.id.label("batch_id"),
+            batch.c.made_by_id.label("transaction_id"),
+            batch.c.granted_at,
+            batch.c.granted_micro,
+            batch.c.cost_cents,
+            batch.c.currency,
+            batch.c.source,
+            batch.c.reference,
+        )
+        .select_from(
+            batch.join(account, account.c.id == batch.c.account_id).join(
+                customer, customer.c.account_id == account.c.id
+            )
+        )
+        .where(_PURCHASED)
+        .order_by(batch.c.granted_at.desc(), batch.c.id.desc())
+    )
+    if since is not None:
+        statement = statement.where(batch.c.granted_at >= since)
+    if until is not None:
+        statement = statement.where(batch.c.granted_at < until)
+    return page(_of(statement, account_name), limit=limit, offset=offset)
+
+
+def _of(statement: sa.Select[Any], account_name: str | None) -> sa.Select[Any]:
+    return statement if account_name is None else statement.where(batch.c.account_id == account_id(account_name))
+
+
+def _within(statement: sa.Select[Any], instant: Any, cuts: tuple[datetime, ...]) -> sa.Select[Any]:
+    return statement.where(instant >= cuts[0], instant < cuts[-1]) if cuts else statement
