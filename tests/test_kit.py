@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ledger import Actor, Ledger, OpenAccount
+from ledger import MICRO, Actor, Ledger, OpenAccount
 from ledger.clock import FixedClock
+from tests.kit.factories import adjust, grant, open_account, price_feature, top_up, use
 from tests.kit.postgres import running
 
 
@@ -54,3 +55,14 @@ def test_a_killed_run_leaves_no_server_behind(tmp_path: Path) -> None:
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not folder.exists()
+
+
+def test_the_factories_tell_a_small_story(ledger: Ledger) -> None:
+    open_account(ledger)
+    price_feature(ledger, credits=2)
+    top_up(ledger, credits=100)
+    grant(ledger, credits=50)
+    adjust(ledger, credits=-10)
+    receipt = use(ledger, quantity=30)
+    assert receipt.available_after_micro == 80 * MICRO
+    assert sum(take.amount_micro for take in receipt.takes) == 60 * MICRO

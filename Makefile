@@ -1,0 +1,64 @@
+# One entry for people and for continuous integration. `make` alone lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo run migrate real check test format lint types browser bench screenshots clean product developer
+
+PYTHON := .venv/bin/python
+PORT ?= 8501
+WORKERS ?= 2
+export PORT
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+demo: product ## start a lively demo company on 127.0.0.1:8501 (PORT=… for another port); Ctrl-C stops it, data stays
+	@DEV_IDENTITY=1 $(PYTHON) -m tools.start --demo
+
+run: product ## start the product on the database of DATABASE_URL, without demo data
+	@$(PYTHON) -m tools.start
+
+migrate: product ## bring the database of DATABASE_URL to the newest version
+	@$(PYTHON) -m service.cli migrate
+
+real: product ## import a folder of real usage: make real DATA=folder (its own database in var/)
+	@test -n "$(DATA)" || { echo "Say which folder: make real DATA=path/to/folder" >&2; exit 2; }
+	@$(PYTHON) -m service.cli import-real "$(DATA)"
+
+check: developer browser ## everything that continuous integration runs: format, lint, types, all tests on both databases
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --durations=10
+
+test: developer ## all tests; ARGS="-k burn" picks some
+	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+format: developer ## rewrite the code in the house format
+	$(PYTHON) -m ruff check --fix --exit-zero --quiet .
+	$(PYTHON) -m ruff format .
+
+lint: developer ## look for mistakes and untidiness
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+types: developer ## check the types; strict in ledger/ and analytics/
+	$(PYTHON) -m mypy
+
+browser: developer ## find a Chromium for the browser tests, install one where that is possible
+	@$(PYTHON) -m tools.ensure_browser
+
+bench: developer ## measure the speeds that docs/benchmarks.md reports
+	$(PYTHON) -m pytest -m bench -s $(ARGS)
+
+screenshots: developer browser ## photograph every page in both themes into screenshots/ (of URL=…, else of a demo made for it)
+	$(PYTHON) -m tools.screenshots $(URL)
+
+clean: ## remove caches and screenshots; the environment and the data stay
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis screenshots
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+product: ## make .venv with the pinned product, if it is not there yet
+	@tools/environment.sh product
+
+developer: ## the same with the developer tools
+	@tools/environment.sh developer

@@ -1,0 +1,175 @@
+"""Accounts, credits and usage with safe defaults: a test names only what it is about.
+
+Amounts here are whole credits, the way a person says them; the ledger's own micro-credits appear in assertions.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+
+from ledger import (
+    MICRO,
+    AccountType,
+    Actor,
+    AdjustBalance,
+    Batch,
+    CreditType,
+    IssueGrant,
+    Ledger,
+    Money,
+    OpenAccount,
+    Reason,
+    Receipt,
+    RecordTopUp,
+    RecordUsage,
+    Role,
+    SetFeaturePrice,
+    UsageEvent,
+)
+
+# The instant of the `clock` fixture.
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+ADMIN = Actor("ada@example.com", Role.ADMIN)
+REASON = Reason("goodwill", "an example in a test")
+
+_numbers = count(1)
+
+
+def fresh_key(what: str = "test") -> str:
+    """A key that nobody used before, because most tests are not about keys."""
+    return f"{what}-{next(_numbers)}"
+
+
+def make_batch(
+    *,
+    id: int | None = None,
+    credit_type: CreditType = CreditType.PURCHASED,
+    credits: int = 100,
+    held: int = 0,
+    expires_in_days: float | None = 30,
+    starts_in_days: float = -30,
+    priority: int = 0,
+    at: datetime = NOW,
+) -> Batch:
+    """A batch for the pure core, without a database."""
+    return Batch(
+        id=next(_numbers) if id is None else id,
+        credit_type=credit_type,
+        remaining_micro=credits * MICRO,
+        held_micro=held * MICRO,
+        priority=priority,
+        effective_at=at + timedelta(days=starts_in_days),
+        expires_at=None if expires_in_days is None else at + timedelta(days=expires_in_days),
+    )
+
+
+def open_account(
+    ledger: Ledger,
+    account: str = "acme",
+    *,
+    name: str | None = None,
+    zone: str = "Europe/Berlin",
+    tier: str = "pro",
+    owner: str = "mara@example.com",
+    account_type: AccountType = AccountType.PREPAID,
+    key: str | None = None,
+) -> Receipt:
+    """Open an account for a customer."""
+    command = OpenAccount(
+        account=account,
+        name=account.replace("-", " ").title() if name is None else name,
+        email=f"billing@{account}.example",
+        zone=zone,
+        tier=tier,
+        owner=owner,
+        account_type=account_type,
+    )
+    return ledger.execute(command, actor=ADMIN, key=key or fresh_key("open"))
+
+
+def grant(
+    ledger: Ledger,
+    account: str = "acme",
+    credits: int = 100,
+    *,
+    credit_type: CreditType = CreditType.PROMOTIONAL,
+    expires_on: date | None = None,
+    never_expires: bool = False,
+    effective_at: datetime | None = None,
+    priority: int = 0,
+    campaign: str = "",
+    reason: Reason = REASON,
+    actor: Actor = ADMIN,
+    key: str | None = None,
+) -> Receipt:
+    """Give credits that nobody pays for."""
+    command = IssueGrant(
+        account=account,
+        credit_type=credit_type,
+        amount_micro=credits * MICRO,
+        reason=reason,
+        campaign=campaign,
+        expires_on=expires_on,
+        never_expires=never_expires,
+        effective_at=effective_at,
+        priority=priority,
+    )
+    return ledger.execute(command, actor=actor, key=key or fresh_key("grant"))
+
+
+def top_up(
+    ledger: Ledger,
+    account: str = "acme",
+    credits: int = 100,
+    *,
+    price: Money | None = None,
+    reference: str | None = None,
+    expires_on: date | None = None,
+    key: str | None = None,
+) -> Receipt:
+    """Book credits that were paid for; one cent each unless a price is given."""
+    command = RecordTopUp(
+        account=account,
+        amount_micro=credits * MICRO,
+        price=Money(credits, "EUR") if price is None else price,
+        reference=fresh_key("transfer") if reference is None else reference,
+        reason=REASON,
+        expires_on=expires_on,
+    )
+    return ledger.execute(command, actor=ADMIN, key=key or fresh_key("top-up"))
+
+
+def adjust(
+    ledger: Ledger, account: str = "acme", credits: int = -10, *, batch_id: int | None = None, key: str | None = None
+) -> Receipt:
+    """Correct a balance by hand, down unless the number is positive."""
+    command = AdjustBalance(account=account, amount_micro=credits * MICRO, reason=REASON, batch_id=batch_id)
+    return ledger.execute(command, actor=ADMIN, key=key or fresh_key("adjust"))
+
+
+def price_feature(
+    ledger: Ledger, feature: str = "images", credits: int = 1, *, effective_at: datetime | None = None
+) -> Receipt:
+    """Set what one use of a feature costs; in force since long ago unless said otherwise."""
+    since = datetime(2020, 1, 1, tzinfo=UTC) if effective_at is None else effective_at
+    command = SetFeaturePrice(feature=feature, price_micro=credits * MICRO, effective_at=since)
+    return ledger.execute(command, actor=ADMIN, key=fresh_key("price"))
+
+
+def use(
+    ledger: Ledger,
+    account: str = "acme",
+    quantity: int = 1,
+    *,
+    feature: str = "images",
+    occurred_at: datetime | None = None,
+    event_id: str | None = None,
+    key: str | None = None,
+) -> Receipt:
+    """Use a feature, which `price_feature` has to have priced."""
+    event = UsageEvent(
+        event_id=fresh_key("event") if event_id is None else event_id,
+        feature=feature,
+        occurred_at=ledger.clock.now() if occurred_at is None else occurred_at,
+        quantity_micro=quantity * MICRO,
+    )
+    return ledger.execute(RecordUsage(account=account, event=event), actor=ADMIN, key=key or fresh_key("use"))

@@ -1,0 +1,1 @@
+"""Small helpers behind the Makefile; no part of the product imports them."""
