@@ -1,8 +1,8 @@
-"""What a handler works with: the locked account, the instant, the actor, and the unit of work that it queues writes on."""
+"""What a handler works with: the locked account, the instant, the actor, and what it wants written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ from ledger.core.policy import Actor
 from ledger.core.records import Batch, CreditType
 from ledger.database import Prepared, Work
 from ledger.errors import KeyReused, NotFound
-from ledger.journal import AccountState
+from ledger.journal import AccountState, Posting
 from ledger.models import account, batch, transaction
 from ledger.receipt import Receipt
 
@@ -39,7 +39,7 @@ _OPEN_BATCHES = Prepared(
         batch.c.remaining_micro > 0,
     )
 )
-KNOWN_KEY = Prepared(
+_KNOWN_KEY = Prepared(
     sa.select(transaction.c.id, transaction.c.digest, transaction.c.receipt).where(
         transaction.c.actor == sa.bindparam("actor"), transaction.c.key == sa.bindparam("key")
     )
@@ -65,6 +65,13 @@ class Context:
     digest: str
     company_zone: ZoneInfo
     transaction_id: int = 0
+    posting: Posting = field(default_factory=Posting)
+
+    others: list[tuple[Prepared, Mapping[str, Any]]] = field(default_factory=list)
+
+    def queue(self, prepared: Prepared, values: Mapping[str, Any]) -> None:
+        """Add a row that is no part of the books proper; it is written after the transaction that it may refer to."""
+        self.others.append((prepared, values))
 
     def load(self, external_id: str, *reads: Read) -> tuple[AccountState, list[Rows]]:
         """Lock one account and read its batches and whatever else is asked, all in one round trip.
@@ -86,13 +93,43 @@ class Context:
         """Start a command that locks no account; answers the rows of the given reads."""
         return self._fetch(*reads)
 
+    def load_in_one_call(self, function: Prepared, values: Mapping[str, Any]) -> tuple[AccountState, dict[str, Any]]:
+        """As `load`, by a database function that answers all of it as one JSON object (PostgreSQL only)."""
+        found = self.work.call({"actor": self.actor.id, "key": self.key, **values}, function)
+        if found is None:
+            raise NotFound(what="account", id=values["account"])
+        if found["known"]:
+            self._check_known(*found["known"])
+        self.transaction_id = found["transaction_id"]
+        id_, name, zone, available, held = found["account"]
+        state = AccountState(id_, name, ZoneInfo(zone), available, held)
+        for batch_id, kind, remaining, held_part, priority, starts, ends in found["batches"] or ():
+            state.batches[batch_id] = Batch(
+                batch_id, CreditType(kind), remaining, held_part, priority, from_micros(starts), _maybe(ends)
+            )
+        return state, found
+
     def _fetch(self, *reads: Read) -> list[Rows]:
-        known_key = (KNOWN_KEY, {"actor": self.actor.id, "key": self.key})
+        known_key = (_KNOWN_KEY, {"actor": self.actor.id, "key": self.key})
         *rows, known, next_id = self.work.fetch(*reads, known_key, self.work.next_ids(transaction))
         if known:
-            id_, digest, body = known[0]
-            if digest != self.digest:
-                raise KeyReused(key=self.key)
-            raise AlreadyDone(Receipt.from_body(body, transaction_id=id_).as_replayed())
+            self._check_known(*known[0])
         self.transaction_id = self.work.ids_of(next_id)[0]
         return rows
+
+    def _check_known(self, id_: int, digest: str, body: dict[str, Any]) -> None:
+        if digest != self.digest:
+            raise KeyReused(key=self.key)
+        raise AlreadyDone(Receipt.from_body(body, transaction_id=id_).as_replayed())
+
+
+def from_micros(micros: int) -> datetime:
+    """The instant that is so many microseconds after 1970: exact, unlike a float."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _maybe(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,19 +1,21 @@
 """Engine, prepared statements and the unit of work.
 
-Writes go through `Work`, which speaks to the driver directly: on PostgreSQL every `fetch` and the final `commit` are one
-round trip each, because their statements travel in a pipeline; on SQLite they run one after another in the same process.
+Writes go through `Work`, which speaks to the driver directly: on PostgreSQL every `fetch` and the final `commit` are
+one round trip each, because their statements travel in a pipeline; on SQLite they run one after another in the process.
 Statements are SQLAlchemy expressions compiled once per database, so both databases run the same text of ours.
 Source: architecture.md §9 (the number of round trips decides), docs/decisions/0002.
 """
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 _PG_OPTIONS = "-c timezone=UTC -c plan_cache_mode=force_custom_plan -c jit=off -c lock_timeout=10s"
@@ -34,10 +36,10 @@ class Prepared:
 
 
 class _Compiled:
-    __slots__ = ("sql", "_binders", "_constants", "_decoders")
+    __slots__ = ("_binders", "_constants", "_decoders", "sql")
 
     def __init__(self, statement: sa.sql.ClauseElement, dialect: sa.Dialect) -> None:
-        named: Any = dialect if dialect.name == "postgresql" else type(dialect)(paramstyle="named")
+        named: Any = dialect if dialect.name == "postgresql" else sqlite.dialect(paramstyle="named")
         compiled: Any = statement.compile(dialect=named)
         self.sql: str = str(compiled)
         self._binders = {
@@ -47,9 +49,7 @@ class _Compiled:
         }
         # Constants written in the expression itself, such as LIMIT 50, bound once here.
         self._constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
-        columns = getattr(statement, "selected_columns", None)
-        if columns is None:
-            columns = getattr(statement, "_returning", ())
+        columns = getattr(statement, "selected_columns", ())
         decoders = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
         self._decoders = decoders if any(decoders) else None
 
@@ -78,14 +78,23 @@ class Database:
         self.url = address
         self.is_sqlite = address.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            self.engine = sa.create_engine(address)
+            self.engine = self._works = sa.create_engine(address)
             self.reader = sa.create_engine(address)
             sa.event.listen(self.engine, "connect", _sqlite_writer)
             sa.event.listen(self.engine, "begin", _sqlite_begin)
             sa.event.listen(self.reader, "connect", _sqlite_reader)
         elif address.get_backend_name() == "postgresql":
             options = {"options": _PG_OPTIONS}
-            self.engine = sa.create_engine(address, connect_args=options, pool_size=10, max_overflow=20)
+            self.engine = sa.create_engine(address, connect_args=options)
+            # Units of work say BEGIN and COMMIT themselves, so that neither costs a round trip of its own.
+            self._works = sa.create_engine(
+                address,
+                connect_args=options,
+                isolation_level="AUTOCOMMIT",
+                pool_size=10,
+                max_overflow=20,
+                pool_reset_on_return=None,
+            )
             read_only = {"options": f"{_PG_OPTIONS} -c default_transaction_read_only=on"}
             self.reader = sa.create_engine(address, connect_args=read_only, pool_size=10, max_overflow=20)
         else:
@@ -105,21 +114,24 @@ class Database:
 
     @contextmanager
     def _work(self) -> Iterator["Work"]:
-        pooled = self.engine.raw_connection()
+        pooled = self._works.raw_connection()
         driver = pooled.driver_connection
         assert driver is not None
+        work = Work(driver, self._works.dialect)
         try:
-            yield Work(driver, self.engine.dialect)
-        except BaseException:
-            pooled.rollback()
-            raise
+            yield work
         finally:
+            try:
+                work.rollback()
+            except (psycopg.Error, sqlite3.Error):
+                # A connection that cannot even roll back is dead; its transaction ended with it.
+                pooled.invalidate()
             pooled.close()
 
     def dispose(self) -> None:
         """Close every connection."""
-        self.engine.dispose()
-        self.reader.dispose()
+        for engine in {self.engine, self._works, self.reader}:
+            engine.dispose()
 
 
 def _sqlite_writer(dbapi: DBAPIConnection, _record: Any) -> None:
@@ -151,14 +163,26 @@ class Work:
     def fetch(self, *reads: tuple[Prepared, Mapping[str, Any]]) -> list[list[tuple[Any, ...]]]:
         """Rows of several statements, run in order in one round trip; each sees what earlier locks waited for."""
         statements = [(prepared.on(self.dialect), values) for prepared, values in reads]
-        if self.is_postgresql:
-            with self._driver.pipeline():
-                cursors = [self._driver.execute(s.sql, s.bind(values)) for s, values in statements]
-                rows = [cursor.fetchall() for cursor in cursors]
-        else:
-            self._begin_sqlite()
-            rows = [self._driver.execute(s.sql, s.bind(values)).fetchall() for s, values in statements]
+        with self._together():
+            cursors = [self._driver.execute(s.sql, s.bind(values)) for s, values in statements]
+            rows = [cursor.fetchall() for cursor in cursors]
         return [s.decode(found) for (s, _), found in zip(statements, rows, strict=True)]
+
+    def call(self, values: Mapping[str, Any], function: Prepared) -> Any:
+        """The one value that a database function answers, in one round trip (PostgreSQL only).
+
+        BEGIN travels in the same message, which needs the values written into the text: the client cursor does that.
+        """
+        statement = function.on(self.dialect)
+        begin = "" if self._begun else "BEGIN; "
+        self._begun = True
+        cursor = psycopg.ClientCursor(self._driver)
+        cursor.execute(begin + statement.sql, statement.bind(values))
+        if begin:
+            cursor.nextset()
+        row = cursor.fetchone()
+        assert row is not None
+        return row[0]
 
     def next_ids(self, table: sa.Table, count: int = 1) -> tuple[Prepared, Mapping[str, Any]]:
         """A read for `fetch` that reserves free ids of a table; `ids_of` unpacks its rows."""
@@ -176,11 +200,6 @@ class Work:
         statement = prepared.on(self.dialect)
         self._pending.append((statement.sql, statement.bind(values), False))
 
-    def queue_first(self, prepared: Prepared, values: Mapping[str, Any]) -> None:
-        """Add one write in front of all others: the row that they refer to."""
-        statement = prepared.on(self.dialect)
-        self._pending.insert(0, (statement.sql, statement.bind(values), False))
-
     def queue_rows(self, table: sa.Table, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
         """Add many inserted rows of one table: one statement, whatever their number."""
         if not rows:
@@ -195,29 +214,27 @@ class Work:
     def flush(self) -> None:
         """Send what is queued, without ending the transaction."""
         pending, self._pending = self._pending, []
-        if self.is_postgresql:
-            with self._driver.pipeline():
-                self._send(pending)
-        else:
-            self._begin_sqlite()
+        with self._together():
             self._send(pending)
 
     def commit(self) -> None:
         """Send what is queued and make it durable; on PostgreSQL both in one round trip."""
         pending, self._pending = self._pending, []
-        if self.is_postgresql:
-            with self._driver.pipeline():
-                self._send(pending)
-                self._driver.commit()
+        if self.is_postgresql and self._begun and len(pending) == 1:
+            sql, values, _ = pending[0]
+            psycopg.ClientCursor(self._driver).execute(sql + "; COMMIT", values)
         else:
-            self._begin_sqlite()
-            self._send(pending)
-            self._driver.execute("COMMIT")
+            with self._together():
+                self._send(pending)
+                self._driver.execute("COMMIT")
+        self._begun = False
 
     def rollback(self) -> None:
         """Forget everything since the unit of work began."""
         self._pending = []
-        self._driver.rollback()
+        if self._begun:
+            self._begun = False
+            self._driver.execute("ROLLBACK")
 
     def _send(self, pending: list[tuple[str, Any, bool]]) -> None:
         for sql, values, is_many in pending:
@@ -226,17 +243,20 @@ class Work:
             else:
                 self._driver.execute(sql, values)
 
-    def _begin_sqlite(self) -> None:
-        if not self._begun:
-            self._driver.execute("BEGIN IMMEDIATE")
-            self._begun = True
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        with self._driver.pipeline() if self.is_postgresql else nullcontext():
+            if not self._begun:
+                self._driver.execute("BEGIN" if self.is_postgresql else "BEGIN IMMEDIATE")
+                self._begun = True
+            yield
 
 
 @cache
 def _next_ids(table: str, is_postgresql: bool) -> Prepared:
     count = sa.bindparam("count", type_=sa.BigInteger)
     if is_postgresql:
-        sequence = sa.literal_column(f"'{table}_id_seq'")
+        sequence: sa.ColumnElement[str] = sa.literal_column(f"'{table}_id_seq'")
         series = sa.func.generate_series(1, count).table_valued("n")
         return Prepared(sa.select(sa.func.nextval(sequence, type_=sa.BigInteger)).select_from(series))
     rows = sa.table(table, sa.column("id", sa.Integer))
@@ -249,9 +269,9 @@ class _InsertMany:
         names = ", ".join(quote(column) for column in columns)
         if dialect.name == "postgresql":
             arrays = ", ".join(f"%s::{table.c[c].type.compile(dialect)}[]" for c in columns)
-            self.sql = f"INSERT INTO {quote(table.name)} ({names}) SELECT * FROM unnest({arrays})"
+            self.sql = f"INSERT INTO {quote(table.name)} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608 - names of ours
         else:
-            self.sql = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({', '.join('?' * len(columns))})"
+            self.sql = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - names of ours
         self._binders: list[Callable[[Any], Any] | None] = [
             table.c[c].type.dialect_impl(dialect).bind_processor(dialect) for c in columns
         ]
@@ -270,8 +290,7 @@ def _insert_many(table: sa.Table, columns: tuple[str, ...], dialect: sa.Dialect)
     return _InsertMany(table, columns, dialect)
 
 
-# Failures after which the same command may simply be run again.
-def is_transient(error: Exception) -> bool:
+def is_transient(error: BaseException | None) -> bool:
     """Whether that driver error is a deadlock, a serialization failure, a lock time-out or a busy SQLite file."""
     if isinstance(error, psycopg.Error):
         return error.sqlstate in {"40001", "40P01", "55P03"}

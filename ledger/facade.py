@@ -13,12 +13,12 @@ import psycopg
 import sqlalchemy as sa
 
 from ledger.clock import Clock, SystemClock
-from ledger.context import KNOWN_KEY, AlreadyDone, Context
+from ledger.context import AlreadyDone, Context
 from ledger.core.policy import ACT_WORDS, Actor, Permission, allows, roles_with
 from ledger.database import Database, Work, is_transient
 from ledger.errors import InvalidCommand, NotPermitted, Unavailable
-from ledger.journal import record_transaction
-from ledger.models import company
+from ledger.journal import send
+from ledger.models import company, transaction
 from ledger.operations import HANDLERS
 from ledger.operations.base import Command, Outcome, text_faults
 from ledger.receipt import Receipt
@@ -60,7 +60,7 @@ class Ledger:
                 with self.database.work() as work:
                     return self._attempt(work, command, actor=actor, key=key, digest=digest)
             except _DRIVER_ERRORS as error:
-                cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+                cause: BaseException | None = error.orig if isinstance(error, sa.exc.DBAPIError) else error
                 # A unique violation means that somebody used the key in the same instant: look again, and replay.
                 retry = is_transient(cause) or isinstance(cause, psycopg.errors.UniqueViolation)
                 if attempt + 1 == _ATTEMPTS or not retry:
@@ -85,8 +85,12 @@ class Ledger:
     def receipt(self, *, actor: Actor, key: str) -> Receipt | None:
         """What became of a key: its receipt, marked as replayed, or None when nothing was booked under it."""
         with self.database.reader.connect() as connection:
-            row = connection.execute(KNOWN_KEY.statement, {"actor": actor.id, "key": key}).one_or_none()
-        return None if row is None else Receipt.from_body(row.receipt, transaction_id=row.id).as_replayed()
+            found = connection.execute(
+                sa.select(transaction.c.id, transaction.c.receipt).where(
+                    transaction.c.actor == actor.id, transaction.c.key == key
+                )
+            ).one_or_none()
+        return None if found is None else Receipt.from_body(found.receipt, transaction_id=found.id).as_replayed()
 
     def require(self, actor: Actor, permission: Permission) -> None:
         """Raise NotPermitted unless the actor's role holds the permission."""
@@ -120,25 +124,25 @@ class Ledger:
     def _book(self, context: Context, outcome: Outcome) -> None:
         if outcome.nothing_to_do:
             return
-        record_transaction(
-            context.work,
-            {
-                "id": context.transaction_id,
-                "kind": outcome.receipt.kind,
-                "account_id": outcome.account_id,
-                "actor": context.actor.id,
-                "role": context.actor.role.value,
-                "key": context.key,
-                "digest": context.digest,
-                "reason_code": outcome.reason.code.strip(),
-                "note": outcome.reason.note.strip(),
-                "ticket": outcome.reason.ticket.strip(),
-                "effective_at": outcome.effective_at,
-                "recorded_at": context.at,
-                "reverses_id": None,
-                "receipt": outcome.receipt.to_body(),
-            },
-        )
+        context.posting.transaction = {
+            "id": context.transaction_id,
+            "kind": outcome.receipt.kind,
+            "account_id": outcome.account_id,
+            "actor": context.actor.id,
+            "role": context.actor.role.value,
+            "key": context.key,
+            "digest": context.digest,
+            "reason_code": outcome.reason.code.strip(),
+            "note": outcome.reason.note.strip(),
+            "ticket": outcome.reason.ticket.strip(),
+            "effective_at": outcome.effective_at,
+            "recorded_at": context.at,
+            "reverses_id": None,
+            "receipt": outcome.receipt.to_body(),
+        }
+        send(context.work, context.posting)
+        for prepared, values in context.others:
+            context.work.queue(prepared, values)
 
 
 def digest_of(command: Command) -> str:

@@ -1,9 +1,10 @@
-"""The journal: `post` is the one function that inserts entries and moves every total with them.
+"""The journal: `post` is the one function that makes entries and moves every total with them, `send` writes them.
 
-Everything here queues writes on a unit of work whose account row is locked; nothing commits.
+Everything here works for one locked account; nothing commits.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from ledger.core.burn import available_micro
 from ledger.core.records import LEGAL_MOVES, Batch, Bucket, CreditType
 from ledger.database import Prepared, Work
 from ledger.errors import LedgerCorrupt
-from ledger.models import account, batch, entry, transaction, usage_daily
+from ledger.models import account, batch, entry, transaction, usage_daily, usage_event
 
 _ON_SHELF = (Bucket.AVAILABLE, Bucket.HELD)
 
@@ -72,7 +73,7 @@ class BatchTerms:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-_ENTRY_COLUMNS = (
+ENTRY_COLUMNS = (
     "transaction_id",
     "account_id",
     "batch_id",
@@ -84,6 +85,33 @@ _ENTRY_COLUMNS = (
     "usage_event_id",
     "effective_at",
 )
+EVENT_COLUMNS = (
+    "id",
+    "account_id",
+    "event_id",
+    "feature",
+    "quantity_micro",
+    "occurred_at",
+    "cost_micro",
+    "price_id",
+    "transaction_id",
+)
+DAY_COLUMNS = ("account_id", "day", "feature", "credit_type", "used_micro", "events")
+
+
+@dataclass(slots=True)
+class Posting:
+    """Everything that one transaction writes to the books, collected before it is sent."""
+
+    transaction: dict[str, Any] = field(default_factory=dict)
+    batches: list[dict[str, Any]] = field(default_factory=list)
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    entries: list[tuple[Any, ...]] = field(default_factory=list)
+    batch_moves: list[tuple[int, int, int]] = field(default_factory=list)
+    account_moves: list[tuple[int, int, int]] = field(default_factory=list)
+    days: list[tuple[Any, ...]] = field(default_factory=list)
+
+
 _INSERT_BATCH = Prepared(sa.insert(batch).inline())
 _INSERT_TRANSACTION = Prepared(sa.insert(transaction).inline())
 _MOVE_BATCH = Prepared(
@@ -103,6 +131,9 @@ _MOVE_ACCOUNT = Prepared(
         version=account.c.version + 1,
     )
 )
+# Above this many entries arrays beat one JSON body (docs/benchmarks.md).
+_FUNCTION_MAX_ENTRIES = 20
+_POST = Prepared(sa.text("SELECT post_to_ledger(:body)").bindparams(sa.bindparam("body", type_=sa.Text)))
 _ADD_USAGE = Prepared(
     sa.text(
         "INSERT INTO usage_daily (account_id, day, feature, credit_type, used_micro, events)"
@@ -113,17 +144,11 @@ _ADD_USAGE = Prepared(
 )
 
 
-def record_transaction(work: Work, values: dict[str, Any]) -> None:
-    """Queue the transaction row in front of all that refers to it; ``values`` are the columns of the table."""
-    work.queue_first(_INSERT_TRANSACTION, values)
-
-
 def open_batch(
-    work: Work, state: AccountState, *, batch_id: int, transaction_id: int, amount_micro: int, terms: BatchTerms
+    posting: Posting, state: AccountState, *, batch_id: int, transaction_id: int, amount_micro: int, terms: BatchTerms
 ) -> None:
-    """Queue a new batch and the entry that issues its credits."""
-    work.queue(
-        _INSERT_BATCH,
+    """Add a new batch and the entry that issues its credits."""
+    posting.batches.append(
         {
             "id": batch_id,
             "account_id": state.id,
@@ -143,23 +168,22 @@ def open_batch(
             "parent_id": terms.parent_id,
             "made_by_id": transaction_id,
             "details": terms.details,
-        },
+        }
     )
     state.batches[batch_id] = Batch(
         batch_id, terms.credit_type, 0, 0, terms.priority, terms.effective_at, terms.expires_at
     )
     line = Line(batch_id, Bucket.ISSUED, Bucket.AVAILABLE, amount_micro, terms.effective_at)
-    post(work, state, transaction_id=transaction_id, lines=[line])
+    post(posting, state, transaction_id=transaction_id, lines=[line])
 
 
-def post(work: Work, state: AccountState, *, transaction_id: int, lines: Sequence[Line]) -> None:
-    """Queue the entries and move batch and account totals with them, in the books and in ``state``.
+def post(posting: Posting, state: AccountState, *, transaction_id: int, lines: Sequence[Line]) -> None:
+    """Add the entries and move batch and account totals with them, in the books and in ``state``.
 
     Args: one locked account; lines in the order in which they are to be read, amounts > 0, each a legal move.
     Raises: LedgerCorrupt when a line would take more from a batch than it has: callers plan before they post.
     Source: docs/accounting.md, rules 1 to 3.
     """
-    rows = []
     remaining: dict[int, int] = {}
     held: dict[int, int] = {}
     available = state.available_micro
@@ -172,7 +196,7 @@ def post(work: Work, state: AccountState, *, transaction_id: int, lines: Sequenc
         into_held = (line.to_bucket is Bucket.HELD) - (line.from_bucket is Bucket.HELD)
         held[key] = held.get(key, 0) + amount * into_held
         available += amount * ((line.to_bucket is Bucket.AVAILABLE) - (line.from_bucket is Bucket.AVAILABLE))
-        rows.append(
+        posting.entries.append(
             (
                 transaction_id,
                 state.id,
@@ -192,39 +216,41 @@ def post(work: Work, state: AccountState, *, transaction_id: int, lines: Sequenc
         if not 0 <= new.held_micro <= new.remaining_micro:
             raise LedgerCorrupt(place=f"batch {key}", detail=f"{old} cannot move by {delta}")
         state.batches[key] = new
-        work.queue(_MOVE_BATCH, {"batch_id": key, "remaining": delta, "held": held[key]})
-    work.queue_rows(entry, _ENTRY_COLUMNS, rows)
+        posting.batch_moves.append((key, delta, held[key]))
     moved_held = sum(held.values())
-    work.queue(
-        _MOVE_ACCOUNT,
-        {"account_id": state.id, "available": available - state.available_micro, "held": moved_held},
-    )
+    posting.account_moves.append((state.id, available - state.available_micro, moved_held))
     state.available_micro = available
     state.held_micro += moved_held
 
 
-@dataclass(frozen=True, slots=True)
-class DayUse:
-    """Credits and events to add to one cell of usage_daily."""
+def send(work: Work, posting: Posting) -> None:
+    """Queue everything that a posting holds: one database function on PostgreSQL, statement by statement otherwise.
 
-    day: date
-    feature: str
-    credit_type: CreditType
-    used_micro: int
-    events: int
+    The function (migration 0001, `post_to_ledger`) writes the same rows; it saves the client's time per statement,
+    which is what limits single charges. Large postings are as fast without it, as arrays.
+    """
+    if work.is_postgresql and len(posting.entries) <= _FUNCTION_MAX_ENTRIES:
+        work.queue(_POST, {"body": json.dumps(asdict_shallow(posting), default=_json_value)})
+        return
+    work.queue(_INSERT_TRANSACTION, posting.transaction)
+    for values in posting.batches:
+        work.queue(_INSERT_BATCH, values)
+    work.queue_rows(usage_event, EVENT_COLUMNS, posting.events)
+    work.queue_rows(entry, ENTRY_COLUMNS, posting.entries)
+    for batch_id, remaining, held in posting.batch_moves:
+        work.queue(_MOVE_BATCH, {"batch_id": batch_id, "remaining": remaining, "held": held})
+    for account_id, available, held in posting.account_moves:
+        work.queue(_MOVE_ACCOUNT, {"account_id": account_id, "available": available, "held": held})
+    for row in posting.days:
+        work.queue(_ADD_USAGE, dict(zip(DAY_COLUMNS, row, strict=True)))
 
 
-def add_usage(work: Work, state: AccountState, uses: Iterable[DayUse]) -> None:
-    """Queue the rollup rows that belong to consumed entries of the same transaction."""
-    for use in uses:
-        work.queue(
-            _ADD_USAGE,
-            {
-                "account_id": state.id,
-                "day": use.day,
-                "feature": use.feature,
-                "credit_type": use.credit_type.value,
-                "used_micro": use.used_micro,
-                "events": use.events,
-            },
-        )
+def asdict_shallow(posting: Posting) -> dict[str, Any]:
+    """The fields of a posting that hold something, by name."""
+    return {name: value for name in Posting.__slots__ if (value := getattr(posting, name))}
+
+
+def _json_value(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in a posting")

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from ledger.core.records import Batch, Plan, Take
 
-
 _FAR = datetime.max.replace(tzinfo=UTC)
 
 

@@ -63,7 +63,7 @@ def adjust_balance(context: Context, command: AdjustBalance) -> Outcome:
     lines = [
         Line(take.batch_id, Bucket.AVAILABLE, Bucket.REMOVED, take.amount_micro, context.at) for take in plan.takes
     ]
-    post(context.work, state, transaction_id=context.transaction_id, lines=lines)
+    post(context.posting, state, transaction_id=context.transaction_id, lines=lines)
     receipt = Receipt(
         command.kind,
         state.external_id,

@@ -40,7 +40,7 @@ def expire_due(context: Context, command: ExpireDue) -> Outcome:
         if b.expires_at is not None
     ]
     if lines:
-        post(context.work, state, transaction_id=context.transaction_id, lines=lines)
+        post(context.posting, state, transaction_id=context.transaction_id, lines=lines)
     receipt = Receipt(
         command.kind,
         state.external_id,

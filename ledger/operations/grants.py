@@ -118,7 +118,7 @@ def put_on_shelf(
     """Open one batch and answer the effect; shared by every command that adds credits."""
     usable, balance = state.usable_micro(context.at), state.balance_micro
     open_batch(
-        context.work,
+        context.posting,
         state,
         batch_id=batch_id,
         transaction_id=context.transaction_id,

@@ -132,7 +132,7 @@ def open_account(context: Context, command: OpenAccount) -> Outcome:
     if same:
         raise InvalidCommand([Fault("account", f"{command.account!r} exists already; choose another id")])
     id_ = work.ids_of(next_id)[0]
-    work.queue(
+    context.queue(
         _INSERT_ACCOUNT,
         {
             "id": id_,
@@ -147,7 +147,7 @@ def open_account(context: Context, command: OpenAccount) -> Outcome:
             "opened_at": context.at,
         },
     )
-    work.queue(
+    context.queue(
         _INSERT_CUSTOMER,
         {
             "account_id": id_,
@@ -171,8 +171,8 @@ def change_customer(context: Context, command: ChangeCustomer) -> Outcome:
     for name, old in zip(names, rows[0], strict=True):
         new = getattr(command, name)
         values[f"new_{name}"] = old if new is None else new.value if isinstance(new, AccountType) else new
-    context.work.queue(_CHANGE_CUSTOMER, values)
-    context.work.queue(_TOUCH_ACCOUNT, {"account_id": state.id})
+    context.queue(_CHANGE_CUSTOMER, values)
+    context.queue(_TOUCH_ACCOUNT, {"account_id": state.id})
     balance, usable = state.balance_micro, state.usable_micro(context.at)
     receipt = Receipt(
         command.kind,
@@ -195,7 +195,7 @@ def set_feature_price(context: Context, command: SetFeaturePrice) -> Outcome:
         raise InvalidCommand(
             [Fault("effective_at", f"{command.feature} has a price from that very instant already; choose another")]
         )
-    context.work.queue(
+    context.queue(
         _INSERT_PRICE,
         {
             "id": context.work.ids_of(next_id)[0],

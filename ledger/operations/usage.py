@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from ledger.context import Context
+from ledger.context import Context, from_micros
 from ledger.core.amounts import MICRO
 from ledger.core.burn import Shelf, plan_consumption
 from ledger.core.policy import Permission
@@ -16,7 +16,7 @@ from ledger.core.pricing import usage_cost_micro
 from ledger.core.records import Bucket, CreditType, Take
 from ledger.database import Prepared
 from ledger.errors import EventReused, Fault, InsufficientCredits, InvalidCommand, NotFound
-from ledger.journal import AccountState, DayUse, Line, add_usage, post
+from ledger.journal import AccountState, Line, post
 from ledger.models import account, feature_price, usage_event
 from ledger.operations.base import Command, Outcome, amount_faults, instant_faults, text_faults
 from ledger.receipt import Receipt, Refusal
@@ -79,16 +79,20 @@ class RecordUsageBulk(Command):
 
 
 _KNOWN_COLUMNS = (
-    usage_event.c.event_id,
+    usage_event.c.transaction_id,
     usage_event.c.feature,
     usage_event.c.quantity_micro,
     usage_event.c.occurred_at,
-    usage_event.c.transaction_id,
 )
 _ACCOUNT_ID = sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")).scalar_subquery()
 _KNOWN_EVENT = Prepared(
     sa.select(*_KNOWN_COLUMNS).where(
         usage_event.c.account_id == _ACCOUNT_ID, usage_event.c.event_id == sa.bindparam("event_id")
+    )
+)
+_LOAD_FOR_USAGE = Prepared(
+    sa.text("SELECT load_for_usage(:account, :actor, :key, :feature, :occurred_at, :event_id)").bindparams(
+        sa.bindparam("occurred_at", type_=usage_event.c.occurred_at.type)
     )
 )
 _PRICE_IN_FORCE = Prepared(
@@ -102,46 +106,59 @@ _ALL_PRICES = Prepared(
         feature_price.c.feature, feature_price.c.effective_at, feature_price.c.id, feature_price.c.price_micro
     ).order_by(feature_price.c.feature, feature_price.c.effective_at)
 )
-_EVENT_COLUMNS = (
-    "id",
-    "account_id",
-    "event_id",
-    "feature",
-    "quantity_micro",
-    "occurred_at",
-    "cost_micro",
-    "price_id",
-    "transaction_id",
-)
 
 
 def record_usage(context: Context, command: RecordUsage) -> Outcome:
     event = command.event
     if event.occurred_at > context.at + FUTURE_TOLERANCE:
         raise InvalidCommand([Fault("occurred_at", _in_the_future(context.at))])
-    state, (price, known, ids) = context.load(
-        command.account,
-        (_PRICE_IN_FORCE, {"feature": event.feature, "at": event.occurred_at}),
-        (_KNOWN_EVENT, {"account": command.account, "event_id": event.event_id}),
-        context.work.next_ids(usage_event),
-    )
+    state, price, known, row_id = _load_for(context, command)
     usable, balance = state.usable_micro(context.at), state.balance_micro
     if known:
-        if known[0][1:4] != (event.feature, event.quantity_micro, event.occurred_at):
+        transaction_id, *content = known
+        if content != [event.feature, event.quantity_micro, event.occurred_at]:
             raise EventReused(event_id=event.event_id)
-        receipt = _receipt(command, context, state, usable, balance, (), transaction_id=known[0][4], replayed=True)
+        receipt = _receipt(command, context, state, usable, balance, (), transaction_id=transaction_id, replayed=True)
         return Outcome(receipt, state.id, context.at, nothing_to_do=True)
     if not price:
         raise NotFound(what="price in force for feature", id=event.feature)
-    price_id, price_micro = price[0]
+    price_id, price_micro = price
     cost = usage_cost_micro(price_micro, event.quantity_micro)
     plan = plan_consumption(state.batches.values(), cost, at=context.at)
     if plan.shortfall_micro:
         raise InsufficientCredits(account=command.account, required_micro=cost, available_micro=usable)
     usage = _Usage(context, state)
-    usage.add(context.work.ids_of(ids)[0], event, cost, price_id, plan.takes)
+    usage.add(row_id, event, cost, price_id, plan.takes)
     usage.queue()
     return Outcome(_receipt(command, context, state, usable, balance, plan.takes), state.id, context.at)
+
+
+def _load_for(
+    context: Context, command: RecordUsage
+) -> tuple[AccountState, tuple[int, int] | None, tuple[Any, ...] | None, int]:
+    """The locked account, (price id, price) in force, what is known of the event, and an id for its row."""
+    event = command.event
+    if context.work.is_postgresql:
+        state, found = context.load_in_one_call(
+            _LOAD_FOR_USAGE,
+            {
+                "account": command.account,
+                "feature": event.feature,
+                "occurred_at": event.occurred_at,
+                "event_id": event.event_id,
+            },
+        )
+        known = found["event"]
+        if known:
+            known[3] = from_micros(known[3])
+        return state, found["price"], known, found["event_row_id"]
+    state, (price, events, ids) = context.load(
+        command.account,
+        (_PRICE_IN_FORCE, {"feature": event.feature, "at": event.occurred_at}),
+        (_KNOWN_EVENT, {"account": command.account, "event_id": event.event_id}),
+        context.work.next_ids(usage_event),
+    )
+    return state, price[0] if price else None, events[0] if events else None, context.work.ids_of(ids)[0]
 
 
 def record_usage_bulk(context: Context, command: RecordUsageBulk) -> Outcome:
@@ -157,7 +174,7 @@ def record_usage_bulk(context: Context, command: RecordUsageBulk) -> Outcome:
     )
     usable, balance = state.usable_micro(context.at), state.balance_micro
     prices = _Prices(price_rows)
-    known = {row[0]: row[1:4] for row in known_rows}
+    known = {event_id: tuple(content) for event_id, _, *content in known_rows}
     shelf = Shelf(state.batches.values(), at=context.at)
     usage = _Usage(context, state)
     refusals: list[Refusal] = []
@@ -243,10 +260,13 @@ class _Usage:
     def queue(self) -> None:
         if not self.rows:
             return
-        work, state = self._context.work, self._state
-        work.queue_rows(usage_event, _EVENT_COLUMNS, self.rows)
-        post(work, state, transaction_id=self._context.transaction_id, lines=self._lines)
-        add_usage(work, state, (DayUse(*cell, *sums) for cell, sums in self._days.items()))
+        posting, state = self._context.posting, self._state
+        posting.events += self.rows
+        post(posting, state, transaction_id=self._context.transaction_id, lines=self._lines)
+        posting.days += [
+            (state.id, day, feature, credit_type.value, used, events)
+            for (day, feature, credit_type), (used, events) in self._days.items()
+        ]
 
     def totals(self) -> tuple[Take, ...]:
         """What each batch gave in all."""
@@ -294,13 +314,13 @@ def _known_events(is_postgresql: bool) -> Prepared:
 
 
 _KNOWN_EVENTS_POSTGRESQL = Prepared(
-    sa.select(*_KNOWN_COLUMNS).where(
+    sa.select(usage_event.c.event_id, *_KNOWN_COLUMNS).where(
         usage_event.c.account_id == _ACCOUNT_ID,
         usage_event.c.event_id == sa.func.any(sa.bindparam("event_ids", type_=sa.ARRAY(sa.Text))),
     )
 )
 _KNOWN_EVENTS_SQLITE = Prepared(
-    sa.select(*_KNOWN_COLUMNS).where(
+    sa.select(usage_event.c.event_id, *_KNOWN_COLUMNS).where(
         usage_event.c.account_id == _ACCOUNT_ID,
         usage_event.c.event_id.in_(
             sa.select(sa.column("value")).select_from(

@@ -139,10 +139,11 @@ def expiring(*, at: datetime, until: datetime, account_name: str | None = None) 
     return _of(statement, account_name)
 
 
-def issued(cuts: tuple[datetime, ...], *, account_name: str | None = None) -> sa.Select[Any]:
-    """Credits that became effective, by segment between the cuts and type: segment, credit_type, amount_micro."""
+def issued(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
+    """Credits effective by that instant, by segment of when, and type: segment, credit_type, amount_micro."""
     number = segment(batch.c.effective_at, cuts).label("segment")
     statement = sa.select(number, batch.c.credit_type, total(batch.c.granted_micro).label("amount_micro"))
+    statement = statement.where(batch.c.effective_at <= at)
     return _of(_within(statement, batch.c.effective_at, cuts).group_by(sa.text("1"), batch.c.credit_type), account_name)
 
 
@@ -155,11 +156,17 @@ def unswept(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | Non
     return _of(_within(statement, batch.c.expires_at, cuts).group_by(sa.text("1"), batch.c.credit_type), account_name)
 
 
-def purchases(cuts: tuple[datetime, ...]) -> sa.Select[Any]:
-    """Purchases by account and segment of their booking, from the first one on: account_id, segment, purchases."""
+def purchases(cuts: tuple[datetime, ...], *, at: datetime) -> sa.Select[Any]:
+    """Purchases booked by that instant, from the first one on, by account, currency and segment of their booking."""
     number = segment(batch.c.granted_at, cuts).label("segment")
-    statement = sa.select(batch.c.account_id, number, counted().label("purchases")).where(_PURCHASED)
-    return statement.group_by(batch.c.account_id, sa.text("2"))
+    keys: tuple[sa.ColumnElement[Any], ...] = (account.c.external_id.label("account"), number, batch.c.currency)
+    sums = (counted().label("purchases"), total(batch.c.cost_cents).label("cost_cents"))
+    return (
+        sa.select(*keys, *sums)
+        .select_from(batch.join(account, account.c.id == batch.c.account_id))
+        .where(_PURCHASED, batch.c.granted_at <= at)
+        .group_by(account.c.external_id, sa.text("2"), batch.c.currency)
+    )
 
 
 def payments(

@@ -37,6 +37,82 @@ def _forbid_changes() -> None:
             )
 
 
+# The hot path in two calls: everything that a charge has to know under the account's lock, and everything that a
+# transaction writes. Neither decides anything; that is ledger/core (docs/decisions/0002). Each statement of a
+# function has a snapshot of its own under READ COMMITTED, so what follows the lock sees all earlier writers.
+LOAD_FOR_USAGE = """
+CREATE FUNCTION load_for_usage(
+    p_account text, p_actor text, p_key text, p_feature text, p_at timestamptz, p_event text
+) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+    a record;
+BEGIN
+    SELECT id, external_id, zone, available_micro, held_micro INTO a
+        FROM account WHERE external_id = p_account FOR UPDATE;
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    RETURN json_build_object(
+        'account', json_build_array(a.id, a.external_id, a.zone, a.available_micro, a.held_micro),
+        'batches', (
+            SELECT json_agg(json_build_array(
+                id, credit_type, remaining_micro, held_micro, priority,
+                (extract(epoch FROM effective_at) * 1000000)::bigint,
+                (extract(epoch FROM expires_at) * 1000000)::bigint))
+            FROM batch WHERE account_id = a.id AND remaining_micro > 0),
+        'known', (
+            SELECT json_build_array(id, digest, receipt)
+            FROM transaction WHERE actor = p_actor AND key = p_key),
+        'event', (
+            SELECT json_build_array(transaction_id, feature, quantity_micro,
+                (extract(epoch FROM occurred_at) * 1000000)::bigint)
+            FROM usage_event WHERE account_id = a.id AND event_id = p_event),
+        'price', (
+            SELECT json_build_array(id, price_micro) FROM feature_price
+            WHERE feature = p_feature AND effective_at <= p_at ORDER BY effective_at DESC LIMIT 1),
+        'transaction_id', nextval('transaction_id_seq'),
+        'event_row_id', nextval('usage_event_id_seq')
+    );
+END $$
+"""
+POST_TO_LEDGER = """
+CREATE FUNCTION post_to_ledger(p_body text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    body CONSTANT jsonb := p_body;
+BEGIN
+    INSERT INTO transaction SELECT * FROM jsonb_populate_record(NULL::transaction, body->'transaction');
+    IF body ? 'batches' THEN
+        INSERT INTO batch SELECT * FROM jsonb_populate_recordset(NULL::batch, body->'batches');
+    END IF;
+    IF body ? 'events' THEN
+        INSERT INTO usage_event (id, account_id, event_id, feature, quantity_micro, occurred_at, cost_micro, price_id,
+                                 transaction_id)
+            SELECT (e->>0)::bigint, (e->>1)::bigint, e->>2, e->>3, (e->>4)::bigint, (e->>5)::timestamptz,
+                   (e->>6)::bigint, (e->>7)::bigint, (e->>8)::bigint
+            FROM jsonb_array_elements(body->'events') AS e;
+    END IF;
+    IF body ? 'entries' THEN
+        INSERT INTO entry (transaction_id, account_id, batch_id, from_bucket, to_bucket, amount_micro, balance_micro,
+                           feature, usage_event_id, effective_at)
+            SELECT (e->>0)::bigint, (e->>1)::bigint, (e->>2)::bigint, e->>3, e->>4, (e->>5)::bigint, (e->>6)::bigint,
+                   e->>7, (e->>8)::bigint, (e->>9)::timestamptz
+            FROM jsonb_array_elements(body->'entries') AS e;
+        UPDATE batch SET remaining_micro = remaining_micro + (m->>1)::bigint, held_micro = held_micro + (m->>2)::bigint
+            FROM jsonb_array_elements(body->'batch_moves') AS m WHERE batch.id = (m->>0)::bigint;
+        UPDATE account SET available_micro = available_micro + (m->>1)::bigint,
+                           held_micro = held_micro + (m->>2)::bigint, version = version + 1
+            FROM jsonb_array_elements(body->'account_moves') AS m WHERE account.id = (m->>0)::bigint;
+    END IF;
+    IF body ? 'days' THEN
+        INSERT INTO usage_daily (account_id, day, feature, credit_type, used_micro, events)
+            SELECT (d->>0)::bigint, (d->>1)::date, d->>2, d->>3, (d->>4)::bigint, (d->>5)::bigint
+            FROM jsonb_array_elements(body->'days') AS d
+            ON CONFLICT (account_id, day, feature, credit_type) DO UPDATE
+            SET used_micro = usage_daily.used_micro + excluded.used_micro,
+                events = usage_daily.events + excluded.events;
+    END IF;
+END $$
+"""
+
+
 def upgrade() -> None:
     op.create_table(
         "account",
@@ -275,11 +351,13 @@ def upgrade() -> None:
         sa.Column("usage_event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("effective_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "from_bucket IN ('available', 'held', 'issued', 'consumed', 'expired', 'removed', 'refunded', 'transferred', 'owed')",
+            "from_bucket IN ('available', 'held', 'issued', 'consumed', "
+            "'expired', 'removed', 'refunded', 'transferred', 'owed')",
             name=op.f("ck_entry_from_bucket"),
         ),
         sa.CheckConstraint(
-            "to_bucket IN ('available', 'held', 'issued', 'consumed', 'expired', 'removed', 'refunded', 'transferred', 'owed')",
+            "to_bucket IN ('available', 'held', 'issued', 'consumed', "
+            "'expired', 'removed', 'refunded', 'transferred', 'owed')",
             name=op.f("ck_entry_to_bucket"),
         ),
         sa.CheckConstraint("amount_micro > 0", name=op.f("ck_entry_amount")),
@@ -307,6 +385,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_entry_transaction_id", "entry", ["transaction_id"], unique=False)
     _forbid_changes()
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(LOAD_FOR_USAGE)
+        op.execute(POST_TO_LEDGER)
 
 
 def downgrade() -> None:
@@ -353,4 +434,5 @@ def downgrade() -> None:
     op.drop_table("company")
     op.drop_table("account")
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION refuse_change()")
+        for function in ("refuse_change", "load_for_usage", "post_to_ledger"):
+            op.execute(f"DROP FUNCTION {function}")
