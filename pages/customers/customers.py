@@ -1,0 +1,10 @@
+"""Customers: not written yet."""
+
+import streamlit as st
+
+from ledger import Permission
+from pages.ui.guard import guard
+
+guard(Permission.VIEW_CUSTOMER)
+st.title("Customers")
+st.info("This page is not written yet.")

@@ -1,0 +1,10 @@
+"""Overview: not written yet."""
+
+import streamlit as st
+
+from ledger import Permission
+from pages.ui.guard import guard
+
+guard(Permission.VIEW_PORTFOLIO)
+st.title("Overview")
+st.info("This page is not written yet.")

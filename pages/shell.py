@@ -1,0 +1,113 @@
+"""The script that Streamlit executes for every visitor: navigation and who is looking. No query, no sum.
+
+It lives inside pages/ on purpose: a script *beside* a pages/ folder lets a fresh server show page files without it.
+"""
+
+import streamlit as st
+
+from ledger import Unavailable
+from pages.ui import address, data, drawer, identity
+from pages.ui.guard import PAGE_TITLE
+
+OVERVIEW = st.Page(
+    "overview.py",
+    title="Overview",
+    icon=":material/dashboard:",
+    default=True,
+    help="What is on fire, and what to do first.",
+)
+SECTIONS = {
+    "": [OVERVIEW],
+    "Finance": [
+        st.Page(
+            "finance/usage.py",
+            title="Usage & features",
+            icon=":material/bar_chart:",
+            url_path="usage",
+            help="What credits are spent on, and what changed.",
+        ),
+        st.Page(
+            "finance/forecasts.py",
+            title="Forecasts",
+            icon=":material/trending_down:",
+            url_path="forecasts",
+            help="Who runs out when, and how far to trust it.",
+        ),
+    ],
+    "Customers": [
+        st.Page(
+            "customers/customers.py",
+            title="Customers",
+            icon=":material/groups:",
+            url_path="customers",
+            help="Every customer with balance, burn and runway.",
+        ),
+        st.Page(
+            "customers/customer.py",
+            title="Customer",
+            icon=":material/person:",
+            url_path="customer",
+            visibility="hidden",
+            help="One customer's balance, batches, usage and history.",
+        ),
+        st.Page(
+            "customers/expiring.py",
+            title="Expiring",
+            icon=":material/hourglass_bottom:",
+            url_path="expiring",
+            help="Credits that end soon, and what will be wasted.",
+        ),
+    ],
+    "Credits": [
+        st.Page(
+            "credits/grants.py",
+            title="Issue",
+            icon=":material/redeem:",
+            url_path="grants",
+            help="Give promotional, referral, compensation or rollover credits.",
+        ),
+        st.Page(
+            "credits/top_ups.py",
+            title="Top-ups",
+            icon=":material/payments:",
+            url_path="top_ups",
+            help="Record a purchase that was paid outside.",
+        ),
+        st.Page(
+            "credits/adjustments.py",
+            title="Corrections",
+            icon=":material/build:",
+            url_path="adjustments",
+            help="Add credits to a balance or take some away, with a reason.",
+        ),
+    ],
+    "System": [
+        st.Page(
+            "system/audit.py",
+            title="Ledger",
+            icon=":material/receipt_long:",
+            url_path="audit",
+            help="Every transaction: search, filter, open.",
+        ),
+    ],
+}
+
+st.set_page_config(layout="wide", initial_sidebar_state="auto")
+# All pages, for everybody, on every run: an unregistered page would lose the address of a deep link (ux.md §1.3).
+page = st.navigation(SECTIONS, position="top")
+st.session_state[PAGE_TITLE] = page.title
+address.arrive(page.url_path)
+identity.choose()
+
+with st.container(horizontal=True, gap="small"):
+    if banner := identity.banner_text():
+        st.badge(banner, icon=":material/badge:", color="violet")
+    try:
+        if data.company_of(data.ledger()).is_demo:
+            st.badge("Demo data", icon=":material/science:", color="orange")
+    except Unavailable:
+        pass  # the page's guard says so, with a button to try again
+
+page.run()
+drawer.show_if_asked()
+address.leave()
