@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,6 +27,9 @@ settings.register_profile(
     "dev", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 TEMPLATE = "credits_template"
 COMPANY = {"name": "Test Company", "zone": "Europe/Berlin", "currency": "EUR"}
@@ -107,6 +111,16 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A migrated database of this test's own; the test runs once on each kind."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Chromium, started once per process; pages in it come from tests.kit.browser.open_page."""
+    # Imported here, so that a test run without browser tests does not pay for it.
+    from tests.kit.browser import running_browser
+
+    with running_browser() as started:
+        yield started
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from playwright.sync_api import Browser
 
 from ledger import MICRO, Actor, Ledger, OpenAccount
 from ledger.clock import FixedClock
+from tests.kit.browser import axe_violations, open_page, running_app
 from tests.kit.factories import adjust, grant, open_account, price_feature, top_up, use
 from tests.kit.postgres import running
 
@@ -66,3 +68,20 @@ def test_the_factories_tell_a_small_story(ledger: Ledger) -> None:
     receipt = use(ledger, quantity=30)
     assert receipt.available_after_micro == 80 * MICRO
     assert sum(take.amount_micro for take in receipt.takes) == 60 * MICRO
+
+
+@pytest.mark.browser
+def test_the_product_opens_in_a_browser_in_both_themes(sqlite_url: str, browser: Browser, tmp_path: Path) -> None:
+    with running_app(sqlite_url, log=tmp_path / "app.log") as app:
+        for scheme, background in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(11, 18, 32)")):
+            with open_page(browser, app.address(""), scheme=scheme) as page:
+                seen = page.get_by_test_id("stApp").evaluate("node => getComputedStyle(node).backgroundColor")
+                assert seen == background
+
+
+@pytest.mark.browser
+def test_a_fault_of_accessibility_is_found(browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_content("<html lang='en'><title>x</title><main><h1>x</h1><img src='data:,'></main></html>")
+    assert [line.split(" ")[0] for line in axe_violations(page)] == ["image-alt"]
+    page.close()
