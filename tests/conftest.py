@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 from ledger import Ledger, open_ledger
 from ledger.clock import FixedClock
@@ -23,9 +23,7 @@ from tests.kit.postgres import Cluster, Run, fresh_name
 
 # A slow machine is no finding, and a red build has to be red again on the next machine.
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-settings.register_profile(
-    "dev", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+settings.register_profile("dev", deadline=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 if TYPE_CHECKING:
