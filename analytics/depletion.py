@@ -264,7 +264,8 @@ def _cumulative_micro(paths: Floats, first_day_share: float) -> Micros:
     daily = paths.T.copy()
     daily[0] *= first_day_share
     cumulative = np.minimum(np.cumsum(daily, axis=0), _USE_MAX_CREDITS) * MICRO
-    return np.rint(cumulative).astype(np.int64)
+    micro: Micros = np.rint(cumulative).astype(np.int64)
+    return micro
 
 
 def _run_out(spent: Spent) -> tuple[Micros, npt.NDArray[np.bool_]]:

@@ -17,8 +17,8 @@ from analytics.forecast import HORIZON_DAYS
 from ledger.core.amounts import MICRO
 
 PRICES_CREDITS = {"linux": 1, "macos": 5, "windows": 10, "other_os": 25}
-# Day by day at first, then every fourth day: cumulative errors change slowly, and the file stays small.
-HORIZONS = (*range(1, 14), *range(14, HORIZON_DAYS + 1, 4))
+# Day by day in the first week, then by weeks: cumulative errors change slowly, and the file stays small.
+HORIZONS = (*range(1, 8), 10, *range(14, HORIZON_DAYS, 7), HORIZON_DAYS)
 SOURCE = (
     "daily downloads of 196 packages, 2023-04 to 2026-04 (simonw/package-stats, from pypistats.org), priced as usage"
 )
