@@ -1,10 +1,132 @@
-"""Top-ups: not written yet."""
+"""Top-ups: record credits that a customer paid for outside the product."""
 
 import streamlit as st
 
-from ledger import Permission
-from pages.ui.guard import guard
+from analytics import frames
+from ledger import MICRO, Money, Permission, RecordTopUp
+from ledger.core.lifecycle import default_expiry
+from ledger.core.records import CreditType
+from pages.ui import forms, parts
+from pages.ui.forms import Form
+from pages.ui.guard import Visit, guard
+from pages.ui.review import Act, receipt_panel, review
+from pages.ui.text import credit_text, day_text, escape, money_text
 
-guard(Permission.RECORD_TOP_UP)
-st.title("Top-ups")
-st.info("This page is not written yet.")
+visit = guard(Permission.RECORD_TOP_UP)
+
+METHODS = {
+    "bank_transfer": "Bank transfer",
+    "card_elsewhere": "Card, charged elsewhere",
+    "invoice": "Invoice",
+    "cash": "Cash or cheque",
+    "other": "Other, see note",
+}
+CURRENCIES = ("USD", "EUR", "GBP", "CHF", "JPY")
+REASONS = ("payment", "contract", "data_correction", "other")
+RECENT = 10
+
+
+def fields(form: Form) -> tuple[RecordTopUp | None, str]:
+    """Draw the fields; the command they make, or None while it cannot be made, and the customer's name."""
+    account = form.customer()
+    own = visit.company.currency
+    currencies = [own, *(one for one in CURRENCIES if one != own)]
+    left, middle, right = st.columns([3, 3, 2])
+    with left:
+        amount_micro = form.credits("amount", "Credits", help="What the customer bought")
+    with right:
+        currency = form.select("currency", "Currency", {one: one for one in currencies}, default=own) or own
+    with middle:
+        price_cents = form.money("price", "Price paid", currency, help="In all, without tax")
+    left, right = st.columns(2)
+    with left:
+        method = form.select("source", "Paid by", METHODS, default="bank_transfer")
+    with right:
+        reference = form.text(
+            "reference",
+            "Payment reference",
+            required=True,
+            max_chars=120,
+            help="Number of the transfer or invoice. Each can be booked once.",
+        )
+    zone = forms.customer_zone(visit, account)
+    today = visit.ledger.clock.now().astimezone(zone).date()
+    last = default_expiry(CreditType.PURCHASED, today)
+    expires_on = form.day(
+        "expires_on",
+        "Usable through",
+        default=last,
+        earliest=today,
+        latest=None,
+        variant=str(today),
+        help="The last day on which the credits can be used, whole day in the customer's zone",
+    )
+    st.caption(f"Purchased credits last 12 months unless you say otherwise: through {day_text(last, visit.locale)}.")
+    reason = form.reason(codes=REASONS)
+    name = forms.customer_names(visit).get(account or "", "")
+    if account is None or amount_micro is None or price_cents is None or method is None:
+        return None, name
+    price = Money(price_cents, currency)
+    return RecordTopUp(account, amount_micro, price, reference, reason, source=method, expires_on=expires_on), name
+
+
+def act_of(command: RecordTopUp, name: str) -> Act:
+    """The act in words, with the price of one credit worked out."""
+    price = money_text(command.price.cents, command.price.currency, visit.locale)
+    amount = credit_text(command.amount_micro, visit.locale)
+    facts = {"Price": f"{price} by {METHODS[command.source].lower()}", "Payment": escape(command.reference)}
+    if command.amount_micro > 0:
+        thousand = round(command.price.cents * 1000 * MICRO / command.amount_micro)
+        facts["Price of 1,000 credits"] = money_text(thousand, command.price.currency, visit.locale)
+    return Act(button=f"Record {amount} credits for {price}, {escape(name)}", facts=facts)
+
+
+def recent() -> None:
+    """The newest recorded top-ups, to see whether a payment is in already."""
+    found = visit.ask(frames.load_top_ups, limit=RECENT)
+    st.subheader("Newest top-ups", anchor=False)
+    if found.empty:
+        st.caption("None recorded yet.")
+        return
+    shown = found.assign(
+        credits=parts.whole_credits(found["granted_micro"]),
+        price=[
+            money_text(cents, currency, visit.locale)
+            for cents, currency in zip(found["cost_cents"], found["currency"], strict=True)
+        ],
+        method=[METHODS.get(source, source) for source in found["source"]],
+    )
+    parts.table(
+        shown,
+        key="recent",
+        alt=f"The {len(found)} newest top-ups with customer, credits, price and payment reference",
+        columns={
+            "granted_at": parts.instant_column("Booked", visit.zone),
+            "name": st.column_config.TextColumn("Customer", pinned=True),
+            "credits": parts.credits_column("Credits"),
+            "price": st.column_config.TextColumn("Price", alignment="right"),
+            "method": "Paid by",
+            "reference": "Reference",
+        },
+    )
+
+
+def page(visit: Visit) -> None:
+    """Form, or what became of it, and the newest top-ups."""
+    parts.header(visit, "Record a top-up")
+    form = forms.open_form(visit, "top_up", prefill={"account": st.query_params.get("customer")})
+    receipt = forms.outcome(form)
+    if receipt is not None:
+        names = forms.customer_names(visit)
+        receipt_panel(form, receipt, done="Recorded.", name=names.get(receipt.account or "", ""))
+    else:
+        forms.offer_draft(form)
+        left, right = forms.columns()
+        with left:
+            command, name = fields(form)
+        with right:
+            review(form, command, Act(button="Record") if command is None else act_of(command, name))
+    recent()
+
+
+page(visit)

@@ -1,0 +1,228 @@
+"""The second half of a form: what will happen, the review with its one button, and the receipt."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+
+from ledger import (
+    Command,
+    Conflict,
+    InsufficientCredits,
+    InvalidCommand,
+    KeyReused,
+    NotFound,
+    NotPermitted,
+    Reason,
+    Receipt,
+    Unavailable,
+)
+from ledger.core.lifecycle import last_day
+from pages.ui import address, forms
+from pages.ui.forms import Form
+from pages.ui.guard import Visit
+from pages.ui.text import (
+    TYPE_WORDS,
+    change_arrow,
+    credit_text,
+    days_text,
+    escape,
+    instant_text,
+    weekday_text,
+)
+
+# The effect of a command does not depend on its reason: with this one it can be shown before a note was written.
+_STAND_IN = Reason("preview", "shown before the note is written")
+_REFUSALS = (Conflict, InsufficientCredits, NotFound, NotPermitted)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """How a form's act is named: on the review button, and once it is done."""
+
+    # "Grant 5,000 credits to Acme"; typed parts escaped.
+    button: str
+    is_removal: bool = False
+    # Figures that the page adds to what will happen, such as the price of a credit.
+    facts: Mapping[str, str] = field(default_factory=dict)
+    # Something that has to be ticked before the button works, or nothing.
+    caution: str = ""
+
+
+def review(form: Form, command: Any, act: Act) -> None:
+    """Show what a command would do, and let the person confirm it; ``command`` is None while fields are missing."""
+    form.save()
+    effect, faults, refusal = _effect(form, command)
+    with st.container(border=True):
+        st.markdown("**What will happen**")
+        if effect is not None:
+            st.table(effect_rows(form.visit, effect, act), border="horizontal")
+        elif refusal:
+            st.error(escape(refusal), title="This cannot be booked")
+        else:
+            st.caption(_waiting_for(form))
+        pressed = st.button(
+            "Review",
+            key="review",
+            icon=":material/fact_check:",
+            shortcut="Ctrl+Enter",
+            help="Nothing is booked before you confirm",
+        )
+    if pressed:
+        form.state.is_attempted = True
+    needed = {name: f"{label} is needed" for name, label in form.missing.items()}
+    shown = {name: text for name, text in faults.items() if name not in needed}
+    if form.state.is_attempted:
+        shown = needed | shown
+    else:
+        # Nobody likes to be told that a form is empty before having had the time to fill it in.
+        shown = {name: text for name, text in shown.items() if not form.is_blank(name)}
+    for text in form.place_faults(form.state.faults | shown):
+        st.error(escape(text))
+    _last_answer(form)
+    if pressed and effect is not None and not needed and not faults:
+        st.dialog(f"{act.button}?", width="medium", icon=":material/fact_check:")(_confirm)(form, command, act, effect)
+
+
+def receipt_panel(form: Form, receipt: Receipt, *, done: str, name: str) -> None:
+    """What was booked, with links to the entry and the customer, and a way to do another."""
+    visit = form.visit
+    st.success(
+        f"{done} Entry {receipt.transaction_id}, available "
+        f"{change_arrow(receipt.available_before_micro, receipt.available_after_micro, visit.locale)}.",
+        title="Booked",
+        icon=":material/check_circle:",
+    )
+    st.table(effect_rows(visit, receipt, Act(button="")), border="horizontal")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link(
+            "system/audit.py",
+            label=f"Ledger entry {receipt.transaction_id}",
+            icon=":material/receipt_long:",
+            query_params=address.link(entry=receipt.transaction_id),
+            width="content",
+        )
+        if receipt.account:
+            st.page_link(
+                "customers/customer.py",
+                label=escape(name),
+                icon=":material/person:",
+                query_params=address.link(customer=receipt.account),
+                width="content",
+            )
+        st.button("Do another", icon=":material/add:", key="another", on_click=forms.start_again, args=(form,))
+
+
+def effect_rows(visit: Visit, effect: Receipt, act: Act) -> dict[str, str]:
+    """What a command does or did, in words and figures for a table."""
+    locale = visit.locale
+    rows = {}
+    name = forms.customer_names(visit).get(effect.account or "")
+    if name is not None:
+        rows["Customer"] = escape(name)
+    rows["Available"] = change_arrow(effect.available_before_micro, effect.available_after_micro, locale)
+    balance = (effect.balance_before_micro, effect.balance_after_micro)
+    if balance != (effect.available_before_micro, effect.available_after_micro):
+        rows["Balance, with credits not usable yet"] = change_arrow(*balance, locale)
+    zone = forms.customer_zone(visit, effect.account)
+    for new in effect.new_batches:
+        rows["New batch"] = f"{credit_text(new.amount_micro, locale)} {TYPE_WORDS[new.credit_type].lower()}"
+        if new.effective_at > effect.recorded_at:
+            rows["Usable from"] = f"{instant_text(new.effective_at, zone, locale)}, {escape(zone.key)}"
+        if new.expires_at is None:
+            rows["Expires"] = "Never"
+        else:
+            day = last_day(new.expires_at, zone)
+            ahead = days_text((day - effect.recorded_at.astimezone(zone).date()).days)
+            rows["Usable through"] = f"{weekday_text(day, locale)}, {ahead}, {escape(zone.key)}"
+    for place, take in enumerate(effect.takes, start=1):
+        label = f"Taken {place}. from batch {take.batch_id}"
+        rows[label] = f"{credit_text(take.amount_micro, locale)} {TYPE_WORDS[take.credit_type].lower()}"
+    return rows | dict(act.facts)
+
+
+def _effect(form: Form, command: Any) -> tuple[Receipt | None, dict[str, str], str]:
+    """The preview, every fault by field, and the sentence of a refusal."""
+    faults = dict(form.faults)
+    if command is None or faults:
+        return None, faults, ""
+    faults |= {fault.field: fault.message for fault in command.faults()}
+    visit = form.visit
+    try:
+        return visit.ledger.preview(replace(command, reason=_STAND_IN), actor=visit.actor), faults, ""
+    except InvalidCommand as error:
+        return None, faults | {fault.field: fault.message for fault in error.faults}, ""
+    except (*_REFUSALS, Unavailable) as error:
+        return None, faults, str(error)
+
+
+def _confirm(form: Form, command: Command, act: Act, effect: Receipt) -> None:
+    if form.state.is_answered:
+        # The button's callback ran: the dialog closes and the page says what became of it.
+        form.state.is_answered = False
+        st.rerun()
+    if act.is_removal:
+        st.markdown(":red[**This takes credits away from the customer.**]")
+    st.table(effect_rows(form.visit, effect, act), border="horizontal")
+    ready = True
+    if act.caution:
+        st.warning(act.caution, icon=":material/content_copy:")
+        ready = st.checkbox("Yes, book it a second time", key=f"{form.state.key}:again")
+    st.button(
+        act.button,
+        type="primary",
+        key="confirm",
+        disabled=not ready,
+        on_click=_send,
+        args=(form, command),
+        width="stretch",
+    )
+
+
+def _send(form: Form, command: Command) -> None:
+    """Book it, once however often it is clicked; the next draw reads the outcome back by the key."""
+    visit, state = form.visit, form.state
+    state.forget_answer()
+    state.is_sent = state.is_answered = True
+    try:
+        visit.ledger.execute(command, actor=visit.actor, key=state.key)
+    except InvalidCommand as error:
+        state.is_sent = False
+        state.faults = {fault.field: fault.message for fault in error.faults}
+    except KeyReused:
+        pass  # an earlier click booked something under this key, and the page is about to show it
+    except _REFUSALS as error:
+        state.is_sent = False
+        state.refusal = str(error)
+    except Unavailable:
+        state.is_unknown = True
+
+
+def _last_answer(form: Form) -> None:
+    """What the ledger said to the last confirmation, when it did not book it."""
+    state = form.state
+    if state.is_unknown:
+        st.warning(
+            "The ledger did not answer. It may or may not have booked this; asking again tells, and nothing is booked "
+            "twice.",
+            title="Outcome not known yet",
+            icon=":material/help:",
+        )
+        st.button("Check again", icon=":material/refresh:", on_click=_check, args=(form,), key="check-again")
+    elif state.refusal:
+        st.error(f"{escape(state.refusal)} Nothing was booked.", title="Not booked")
+
+
+def _check(form: Form) -> None:
+    state = form.state
+    if form.visit.ledger.receipt(actor=form.visit.actor, key=state.key) is None:
+        state.is_sent = state.is_unknown = False
+        state.refusal = "The ledger answers again and knows nothing of this form. You can confirm it once more."
+
+
+def _waiting_for(form: Form) -> str:
+    labels = [label for name, label in form.missing.items() if name not in ("reason", "note")]
+    if not labels:
+        return "Mend the marked fields to see what will happen."
+    return f"Fill in {' and '.join(filter(None, [', '.join(labels[:-1]), labels[-1]]))} to see what will happen."
