@@ -1,4 +1,4 @@
-"""The dependency rule, enforced on the syntax trees (docs/decisions/0001 says why the house is built this way).
+"""The dependency rule, enforced on the syntax trees.
 
 Every rule is one function from a source file to its breaches, and every rule comes with a snippet that breaks it, so
 that a rule which stopped working is noticed.

@@ -59,7 +59,8 @@ def serve(port: int) -> int:
             print(f"\n  Credits Balance Tracker: {address}   (Ctrl-C stops it; the data stays)\n", flush=True)
         code = server.wait()
     except KeyboardInterrupt:
-        # The terminal sent Ctrl-C to the server as well; it only has to be waited for.
+        # A terminal sends Ctrl-C to the server as well; anybody else may have reached only us.
+        server.terminate()
         server.wait()
         return 0
     return 0 if code == -signal.SIGTERM else code
