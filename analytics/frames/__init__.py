@@ -53,6 +53,7 @@ from analytics.frames.shelf import (
     load_expiring,
     load_top_ups,
 )
+from analytics.frames.sums import PURCHASES, SUMS, load_purchases, load_sums
 from analytics.frames.usage import (
     ACCOUNT_DAILY_USAGE,
     DAILY_USAGE,
@@ -87,8 +88,10 @@ __all__ = [
     "FOUND",
     "KIND_WORDS",
     "MOVEMENTS",
+    "PURCHASES",
     "RATE_DAYS",
     "SOON_DAYS",
+    "SUMS",
     "TOP_UPS",
     "TRANSACTIONS",
     "VALUES",
@@ -126,6 +129,8 @@ __all__ = [
     "load_head",
     "load_history",
     "load_movements",
+    "load_purchases",
+    "load_sums",
     "load_top_ups",
     "load_transaction",
     "load_transactions",

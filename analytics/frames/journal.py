@@ -206,7 +206,7 @@ def load_movements(
         add("expired", row.credit_type, row.amount_micro)
     days = (since.astimezone(zone).date(), until.astimezone(zone).date())
     for row in connection.execute(queries.used(days, account_name=account)):
-        add("used", row.credit_type, row.used_micro)
+        add("used", row.credit_type, row.amount_micro)
     types = [kind.value for kind in CreditType]
     movements = ["issued", "used", "expired", "removed"]
     keys = sorted(sums, key=lambda key: (movements.index(key[0]), types.index(key[1])))

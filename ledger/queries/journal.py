@@ -180,6 +180,23 @@ def movements(cuts: tuple[datetime, ...], *, account_name: str | None = None) ->
     return statement if account_name is None else statement.where(entry.c.account_id == account_id(account_name))
 
 
+def expired(cuts: tuple[datetime, ...]) -> sa.Select[Any]:
+    """Expiries that the sweep has booked, by segment of the batch's own date and type: segment, credit_type, amount."""
+    number = segment(entry.c.effective_at, cuts).label("segment")
+    return (
+        sa.select(number, batch.c.credit_type, total(entry.c.amount_micro).label("amount_micro"))
+        .select_from(entry.join(batch, batch.c.id == entry.c.batch_id))
+        .where(
+            # Said twice on purpose: the first lets the database use the small index of everything but usage.
+            entry.c.to_bucket != Bucket.CONSUMED.value,
+            entry.c.to_bucket == Bucket.EXPIRED.value,
+            entry.c.effective_at >= cuts[0],
+            entry.c.effective_at < cuts[-1],
+        )
+        .group_by(sa.text("1"), batch.c.credit_type)
+    )
+
+
 def account_movements(account_name: str, *, since: datetime) -> sa.Select[Any]:
     """Each booked move other than use of one account since an instant, oldest first, for its balance over time."""
     return (

@@ -43,9 +43,10 @@ def feature_accounts(*, since: date, until: date, feature: str | None = None) ->
 
 
 def used(cuts: tuple[date, ...], *, account_name: str | None = None) -> sa.Select[Any]:
-    """Use by segment of days between the cuts and credit type: segment, credit_type, used_micro, events."""
+    """Use by segment of days between the cuts and credit type: segment, credit_type, amount_micro."""
     number = segment(usage_daily.c.day, cuts).label("segment")
-    statement = sa.select(number, usage_daily.c.credit_type, _USED, _EVENTS).group_by(
+    used_micro = total(usage_daily.c.used_micro).label("amount_micro")
+    statement = sa.select(number, usage_daily.c.credit_type, used_micro).group_by(
         sa.text("1"), usage_daily.c.credit_type
     )
     if cuts:
