@@ -1,0 +1,38 @@
+"""Who may do what, written out a second time: a change of policy has to be made on purpose."""
+
+import pytest
+
+from ledger.core.policy import ACT_WORDS, SYSTEM, Actor, Permission, Role, allows, roles_with
+
+READ = {"view_portfolio", "view_customer", "view_ledger", "export"}
+WRITE = {
+    "issue_grant",
+    "record_top_up",
+    "adjust_balance",
+    "manage_customers",
+    "manage_catalog",
+    "record_usage",
+    "run_jobs",
+}
+EXPECTED = {
+    Role.FINANCE: READ,
+    Role.ACCOUNT_MANAGER: READ,
+    Role.ADMIN: READ | WRITE,
+    Role.SYSTEM: READ | WRITE,
+}
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("permission", Permission)
+def test_each_role_holds_exactly_its_permissions(role: Role, permission: Permission) -> None:
+    assert allows(Actor("somebody", role), permission) is (permission.value in EXPECTED[role])
+
+
+def test_every_permission_has_a_name_for_people() -> None:
+    assert set(ACT_WORDS) == set(Permission)
+
+
+def test_people_are_told_whom_to_ask() -> None:
+    assert roles_with(Permission.ISSUE_GRANT) == (Role.ADMIN,)
+    assert roles_with(Permission.EXPORT) == (Role.FINANCE, Role.ACCOUNT_MANAGER, Role.ADMIN)
+    assert allows(SYSTEM, Permission.RUN_JOBS)
