@@ -20,9 +20,9 @@ run: product ## start the product on the database of DATABASE_URL, without demo 
 migrate: product ## bring the database of DATABASE_URL to the newest version
 	@$(PYTHON) -m service.cli migrate
 
-real: product ## import a folder of real usage: make real DATA=folder (its own database in var/)
+real: product ## import a folder of real usage: make real DATA=folder (into var/real.sqlite, or DATABASE_URL)
 	@test -n "$(DATA)" || { echo "Say which folder: make real DATA=path/to/folder" >&2; exit 2; }
-	@$(PYTHON) -m service.cli import-real "$(DATA)"
+	@DATABASE_URL="$${DATABASE_URL:-sqlite:///$(CURDIR)/var/real.sqlite}" $(PYTHON) -m service.cli import-real "$(DATA)"
 
 check: developer browser ## everything that continuous integration runs: format, lint, types, all tests on both databases
 	$(PYTHON) -m ruff format --check .
