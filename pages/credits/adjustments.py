@@ -40,7 +40,7 @@ def fields(form: Form) -> tuple[AdjustBalance | None, str, bool]:
         return AdjustBalance(account, -amount_micro, reason, batch_id=batch_id), name, True
     kinds = [kind for kind in CreditType if kind is not CreditType.PURCHASED]
     words = {kind.value: TYPE_WORDS[kind] for kind in kinds}
-    kind = CreditType(form.select("credit_type", "As", words, default=CreditType.COMPENSATION) or kinds[0])
+    kind = CreditType(form.select("credit_type", "As", words, default=CreditType.COMPENSATION.value) or "compensation")
     zone = forms.customer_zone(visit, account)
     today = visit.ledger.clock.now().astimezone(zone).date()
     allowed = allowed_expiry(kind, today)
@@ -78,10 +78,10 @@ def _sources(account: str | None) -> dict[str, str]:
 def page(visit: Visit) -> None:
     """Form, or what became of it."""
     parts.header(visit, "Correct a balance")
+    batch = st.query_params.get("batch")
+    account = st.query_params.get("customer")
     form = forms.open_form(
-        visit,
-        "adjust",
-        prefill={"account": st.query_params.get("customer"), "batch_id": st.query_params.get("batch")},
+        visit, "adjust", prefill={"account": account, "batch_id": batch, "way": "take" if batch else None}
     )
     receipt = forms.outcome(form)
     if receipt is not None:

@@ -78,6 +78,7 @@ class Form:
         self.missing: dict[str, str] = {}
         self._slots: dict[str, Any] = {}
         self._body: dict[str, Any] = {}
+        self._defaults: dict[str, Any] = {}
 
     def choice(
         self, name: str, label: str, options: Sequence[str], *, words: Mapping[str, str], help: str | None = None
@@ -222,7 +223,7 @@ class Form:
             return
         self.state.forget_answer()
         self.state.saved = dict(self._body)
-        if any(value not in ("", None, False) for value in self._body.values()):
+        if self._body != self._defaults:
             save_draft(self.visit.ledger, actor=self.visit.actor, key=self.state.key, form=self.name, body=self._body)
 
     def _number(self, name: str, label: str, help: str | None) -> Decimal | None:
@@ -243,6 +244,7 @@ class Form:
         decode: Callable[[str], Any] | None = None,
     ) -> str:
         key = f"{self.state.key}:{name}"
+        self._defaults[name] = default.isoformat() if isinstance(default, date) else default
         if key in st.session_state:
             value = st.session_state[key]
             if value is not None and not is_valid(value):

@@ -113,8 +113,11 @@ def credits_column(label: str, *, help: str | None = None) -> Any:
 
 
 def instant_column(label: str, zone: ZoneInfo, *, help: str | None = None) -> Any:
-    """Column of instants, shown in the company zone whatever the reader's own zone."""
-    return st.column_config.DatetimeColumn(label, timezone=zone.key, format="localized", help=help)
+    """Column of instants, shown in the company zone whatever the reader's own zone.
+
+    Not ``format="localized"``, which shows the browser's zone and does not look at ``timezone`` (measured).
+    """
+    return st.column_config.DatetimeColumn(label, timezone=zone.key, format="D MMM YYYY, HH:mm", help=help)
 
 
 def whole_credits(micro: "pd.Series[int]") -> "pd.Series[float]":
