@@ -44,26 +44,26 @@ class Calibration:
         self.built_on = built_on
         if not self.members:
             raise ValueError("a calibration needs at least one past forecast")
-        fitted = [member for member in self.members if not member.is_plain_mean]
-        self._all = _pool(fitted or self.members)
-        self._by_regularity = {
-            kind: _pool(members)
-            for kind in Regularity
-            if len(members := [m for m in fitted if m.regularity is kind]) >= POOL_MEMBERS_MIN
-        }
-        plain = [member for member in self.members if member.is_plain_mean]
-        self._plain_mean = _pool(plain) if len(plain) >= POOL_MEMBERS_MIN else self._all
+        self._all = _pool(self.members)
+        self._pools: dict[tuple[bool, Regularity | None], Floats] = {}
+        for is_plain_mean in (False, True):
+            made_alike = [member for member in self.members if member.is_plain_mean is is_plain_mean]
+            for kind in (*Regularity, None):
+                members = [member for member in made_alike if kind in (member.regularity, None)]
+                if len(members) >= POOL_MEMBERS_MIN:
+                    self._pools[is_plain_mean, kind] = _pool(members)
 
     def ratios(self, forecast: Forecast) -> Floats:
         """The error ratios that apply to a forecast: shape (members, horizon days), median 1 on each day.
 
-        Forecasts from a plain mean have their own, wider pool. A pool under 20 members gives way to all members.
+        Forecasts from a plain mean have their own, wider pools. A pool under 20 members gives way to all forecasts
+        made alike, and those, under 20 again, to all.
         """
         if forecast.method is Method.NONE:
             return np.ones((1, self._all.shape[1]))
-        if forecast.method is Method.MEAN:
-            return self._plain_mean
-        return self._by_regularity.get(forecast.regularity, self._all)
+        is_plain_mean = forecast.method is Method.MEAN
+        made_alike = self._pools.get((is_plain_mean, None), self._all)
+        return self._pools.get((is_plain_mean, forecast.regularity), made_alike)
 
     @classmethod
     def exact(cls, horizon_days: int = HORIZON_DAYS) -> "Calibration":

@@ -10,7 +10,7 @@ part of. "Runs out on day D" means: use on D could not be covered in full, or no
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -21,14 +21,12 @@ from babel.dates import format_skeleton
 from babel.numbers import format_decimal
 
 from analytics.forecast import Floats
-from analytics.spending import Micros, Spent, Window, day_windows, spend
+from analytics.spending import Micros, Spent, Window, cumulative_use, day_windows, spend
 from ledger.core.amounts import MICRO
 from ledger.core.burn import available_micro
 from ledger.core.lifecycle import month_end
 from ledger.core.records import Batch
 
-# A path never asks for more than this on the whole horizon; far above any balance, far below what int64 holds.
-_USE_MAX_CREDITS = 1e12
 _WASTE_WORTH_SAYING = 0.5
 
 
@@ -242,7 +240,7 @@ def _ahead(
     if start_at.tzinfo is None:
         raise ValueError("start_at must name its zone")
     first_day = start_at.astimezone(zone).date()
-    demand = _cumulative_micro(_aligned(paths, first_day, paths_from), _share_left(start_at, zone))
+    demand = cumulative_use(paths, start_at=start_at, zone=zone, paths_from=paths_from)
     days = len(demand)
     windows = day_windows(batches, start_at=start_at, zone=zone, days=days)
     available = available_micro(batches, at=start_at)
@@ -308,36 +306,6 @@ def _when_in_words(projection: Projection, on: Callable[[date], str]) -> str:
     return f"Runs out {how} between {on(low)} and {on(high)}, most likely on {on(likely)}"
 
 
-def _aligned(paths: Floats, first_day: date, paths_from: date | None) -> Floats:
-    """The paths from the first day on."""
-    late = 0 if paths_from is None else (first_day - paths_from).days
-    # The forecast counts days of the company; in a zone behind it the customer's day can still be the one before.
-    if late < -1:
-        raise ValueError(f"the paths begin on {paths_from}, more than a day after the start on {first_day}")
-    if late >= paths.shape[1]:
-        raise ValueError(f"the paths from {paths_from} end before the start on {first_day}")
-    rest: Floats = paths[:, max(late, 0) :]
-    return rest
-
-
-def _share_left(start_at: datetime, zone: ZoneInfo) -> float:
-    """The share of its local day that an instant leaves, 0 to 1, on days of 23 and 25 hours, too."""
-    day = start_at.astimezone(zone).date()
-    midnight, next_midnight = (
-        datetime.combine(day + timedelta(days=n), time(), tzinfo=zone).astimezone(UTC) for n in (0, 1)
-    )
-    return (next_midnight - start_at) / (next_midnight - midnight)
-
-
-def _cumulative_micro(paths: Floats, first_day_share: float) -> Micros:
-    """Cumulative use in micro-credits, shape (days, paths); rounded once per sum so that rounding does not add up."""
-    daily = paths.T.copy()
-    daily[0] *= first_day_share
-    cumulative = np.minimum(np.cumsum(daily, axis=0), _USE_MAX_CREDITS) * MICRO
-    micro: Micros = np.rint(cumulative).astype(np.int64)
-    return micro
-
-
 def _run_out(spent: Spent) -> tuple[Micros, npt.NDArray[np.bool_]]:
     """Per path the index of the run-out day (number of days when there is none), and whether expiry caused it."""
     is_out = (spent.unmet > 0) | (spent.closing == 0)
@@ -365,7 +333,8 @@ def _quantiles(values: Micros) -> Micros:
     low_95, low_80, middle = (n + 1) * 25 // 1000, (n + 1) // 10, (n + 1) // 2
     high_80, high_95 = -(-(n + 1) * 9 // 10), -(-(n + 1) * 975 // 1000)
     ranks = [min(max(rank, 1), n) - 1 for rank in (low_95, low_80, middle, high_80, high_95)]
-    chosen: Micros = np.partition(values, sorted(set(ranks)), axis=-1)[..., ranks]
+    # A full sort is four times faster here than a partition at five ranks (numpy sorts integers with vectors).
+    chosen: Micros = np.sort(values, axis=-1)[..., ranks]
     return chosen
 
 

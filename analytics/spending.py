@@ -5,17 +5,22 @@ A test proves that both give the same answer.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
+from analytics.forecast import Floats
+from ledger.core.amounts import MICRO
 from ledger.core.burn import burn_key
 from ledger.core.lifecycle import last_day
 from ledger.core.records import Batch
 
 Micros = npt.NDArray[np.int64]
+
+# A path never asks for more than this on the whole horizon; far above any balance, far below what int64 holds.
+_USE_MAX_CREDITS = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +93,36 @@ def spend(windows: Sequence[Window], cumulative_use: Micros) -> Spent:
         else:
             closing[first:stop] += left
     return Spent(closing, unmet, expiring, wasted)
+
+
+def cumulative_use(paths: Floats, *, start_at: datetime, zone: ZoneInfo, paths_from: date | None) -> Micros:
+    """Burn paths in credits per day as cumulative use from an instant on, shape (days, paths), in micro-credits.
+
+    Rounded once per sum, so that rounding does not add up. See `analytics.depletion.project` for the arguments.
+    """
+    first_day = start_at.astimezone(zone).date()
+    daily = _aligned(paths, first_day, paths_from).T.copy()
+    daily[0] *= _share_left(start_at, first_day, zone)
+    credits = np.minimum(np.cumsum(daily, axis=0), _USE_MAX_CREDITS)
+    micro: Micros = np.rint(credits * MICRO).astype(np.int64)
+    return micro
+
+
+def _aligned(paths: Floats, first_day: date, paths_from: date | None) -> Floats:
+    """The paths from the first day on."""
+    late = 0 if paths_from is None else (first_day - paths_from).days
+    # The forecast counts days of the company; in a zone behind it the customer's day can still be the one before.
+    if late < -1:
+        raise ValueError(f"the paths begin on {paths_from}, more than a day after the start on {first_day}")
+    if late >= paths.shape[1]:
+        raise ValueError(f"the paths from {paths_from} end before the start on {first_day}")
+    rest: Floats = paths[:, max(late, 0) :]
+    return rest
+
+
+def _share_left(start_at: datetime, day: date, zone: ZoneInfo) -> float:
+    """The share of its local day that an instant leaves, 0 to 1, on days of 23 and 25 hours, too."""
+    midnight, next_midnight = (
+        datetime.combine(day + timedelta(days=n), time(), tzinfo=zone).astimezone(UTC) for n in (0, 1)
+    )
+    return (next_midnight - start_at) / (next_midnight - midnight)

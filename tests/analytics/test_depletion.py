@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from analytics.depletion import Cause, DayRange, Projection, project, sentence
+from analytics.depletion import Cause, DayRange, Projection, project, run_out, sentence
 from analytics.spending import day_windows, spend
 from ledger.core.amounts import MICRO
 from ledger.core.burn import burn_key, plan_consumption
@@ -146,6 +146,18 @@ def test_range_takes_ranks_of_the_paths() -> None:
     )
     assert result.range_95.low == TODAY + timedelta(days=1)
     assert result.range_95.high == TODAY + timedelta(days=97)
+
+
+@pytest.mark.parametrize("use", [0.0, 0.5, 10.0, 60.0])
+def test_short_answer_for_lists_says_what_the_projection_says(use: float) -> None:
+    batches = [make_batch(1, 300, through=TODAY + timedelta(days=20)), make_batch(2, 400)]
+    paths = constant_paths(use, spread=(0.5, 0.8, 1.0, 1.2, 4.0))
+    short = run_out(batches, paths, start_at=MORNING, zone=BERLIN)
+    full = project(batches, paths, start_at=MORNING, zone=BERLIN)
+    for field in ("days_covered", "is_out_now", "runway_days", "likely", "range_80", "range_95", "cause"):
+        assert getattr(short, field) == getattr(full, field)
+    assert short.cannot_say_reason == full.cannot_say_reason
+    assert short.wasted == full.wasted["wasted_likely"].sum()
 
 
 def test_range_wider_than_the_runway_is_called_unknown_with_the_reason() -> None:
