@@ -50,8 +50,8 @@ browser: developer ## find a Chromium for the browser tests, install one where t
 bench: developer ## measure the speeds that docs/benchmarks.md reports
 	$(PYTHON) -m pytest -m bench -s $(ARGS)
 
-screenshots: developer browser ## photograph every page in both themes into screenshots/ (of URL=…, else of a demo made for it)
-	$(PYTHON) -m tools.screenshots $(URL)
+screenshots: developer browser ## photograph every page in both themes into screenshots/ (of URL=…, else of a demo); ARGS=--readme renews its picture
+	$(PYTHON) -m tools.screenshots $(URL) $(ARGS)
 
 clean: ## remove caches and screenshots; the environment and the data stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis screenshots
