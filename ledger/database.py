@@ -126,6 +126,10 @@ class Database:
             except (psycopg.Error, sqlite3.Error):
                 # A connection that cannot even roll back is dead; its transaction ended with it.
                 pooled.invalidate()
+            else:
+                # Nothing had begun, or the server went away after it: the next one must not get this connection.
+                if not self.is_sqlite and driver.closed:
+                    pooled.invalidate()
             pooled.close()
 
     def dispose(self) -> None:

@@ -36,10 +36,9 @@ class AccountState:
         """Credits that can be used at that instant."""
         return available_micro(self.batches.values(), at=at)
 
-    @property
-    def balance_micro(self) -> int:
-        """All credits on the shelf, held and not yet effective ones included."""
-        return self.available_micro + self.held_micro
+    def balance_micro(self, at: datetime) -> int:
+        """Credits on the shelf, held and not yet effective ones included, without those that have expired by then."""
+        return sum(b.remaining_micro for b in self.batches.values() if b.expires_at is None or at < b.expires_at)
 
 
 @dataclass(frozen=True, slots=True)

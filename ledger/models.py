@@ -157,6 +157,14 @@ batch = sa.Table(
     sa.CheckConstraint("expires_at IS NULL OR expires_at > effective_at", name="expires"),
     sa.CheckConstraint("(cost_cents IS NULL) = (currency IS NULL)", name="cost"),
     sa.CheckConstraint("(credit_type = 'purchased') = (cost_cents IS NOT NULL)", name="purchased_cost"),
+    # One payment is booked once, also by two accounts at the same instant; parts of a batch keep its reference.
+    sa.Index(
+        "uq_batch_payment",
+        "reference",
+        unique=True,
+        postgresql_where=sa.text("credit_type = 'purchased' AND parent_id IS NULL"),
+        sqlite_where=sa.text("credit_type = 'purchased' AND parent_id IS NULL"),
+    ),
     sa.Index("ix_batch_account_id", "account_id"),
     sa.Index(
         "ix_batch_open",

@@ -1,5 +1,6 @@
 """What every command has, and what every handler answers."""
 
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
@@ -11,6 +12,11 @@ from ledger.receipt import Receipt
 
 NOTE_MIN_CHARS = 10
 TEXT_MAX_CHARS = 500
+# Years in which instants can lie: wide enough for everybody, narrow enough for every calendar and time zone.
+YEARS = range(1970, 3000)
+# Controls, halves of characters and line separators; and what makes a text read backwards on the screen.
+_UNSHOWABLE = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
+_BACKWARDS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,15 @@ def text_faults(name: str, text: str, *, required: bool = True, longest: int = T
         return [Fault(name, "must not be empty")]
     if len(text) > longest:
         return [Fault(name, f"has {len(text)} characters, at most {longest} are allowed")]
-    if any(not (c.isprintable() or c in "\n\t") for c in text):
+    if any(not c.isprintable() and _is_unshowable(c) for c in text):
         return [Fault(name, "contains characters that cannot be shown")]
     return []
+
+
+def _is_unshowable(character: str) -> bool:
+    if character in "\n\r\t":
+        return False
+    return unicodedata.category(character) in _UNSHOWABLE or character in _BACKWARDS
 
 
 def amount_faults(name: str, amount_micro: int) -> list[Fault]:
@@ -75,7 +87,11 @@ def amount_faults(name: str, amount_micro: int) -> list[Fault]:
 
 
 def instant_faults(name: str, at: datetime | None) -> list[Fault]:
-    """Faults of an instant: it must carry a time zone."""
-    if at is not None and at.tzinfo is None:
+    """Faults of an instant: it must carry a time zone and lie in a year that calendars can reckon with."""
+    if at is None:
+        return []
+    if at.tzinfo is None:
         return [Fault(name, "has no time zone; give an offset such as +00:00")]
+    if at.year not in YEARS:
+        return [Fault(name, f"must lie between the years {YEARS[0]} and {YEARS[-1]}")]
     return []

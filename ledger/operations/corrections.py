@@ -11,7 +11,7 @@ from ledger.core.records import Bucket, CreditType, Plan, Take
 from ledger.errors import BatchClosed, Fault, InsufficientCredits, NotFound
 from ledger.journal import AccountState, BatchTerms, Line, post
 from ledger.models import batch
-from ledger.operations.base import Command, Outcome, Reason, amount_faults
+from ledger.operations.base import Command, Outcome, Reason, amount_faults, text_faults
 from ledger.operations.grants import put_on_shelf, validity
 from ledger.receipt import Receipt
 
@@ -35,7 +35,8 @@ class AdjustBalance(Command):
     expires_on: date | None = None
 
     def faults(self) -> list[Fault]:
-        found = amount_faults("amount", abs(self.amount_micro)) + self.reason.faults()
+        found = text_faults("account", self.account) + amount_faults("amount", abs(self.amount_micro))
+        found += self.reason.faults()
         if self.amount_micro > 0 and self.batch_id is not None:
             found.append(Fault("batch_id", "credits can be taken from a batch, not added to one"))
         if self.amount_micro > 0 and self.credit_type is CreditType.PURCHASED:
@@ -53,7 +54,7 @@ def adjust_balance(context: Context, command: AdjustBalance) -> Outcome:
         batch_id = context.work.ids_of(ids)[0]
         return put_on_shelf(context, state, batch_id, command.kind, command.amount_micro, terms, command.reason)
     amount = -command.amount_micro
-    usable, balance = state.usable_micro(context.at), state.balance_micro
+    usable, balance = state.usable_micro(context.at), state.balance_micro(context.at)
     if command.batch_id is None:
         plan = plan_consumption(state.batches.values(), amount, at=context.at)
         if plan.shortfall_micro:
@@ -71,7 +72,7 @@ def adjust_balance(context: Context, command: AdjustBalance) -> Outcome:
         available_before_micro=usable,
         available_after_micro=state.usable_micro(context.at),
         balance_before_micro=balance,
-        balance_after_micro=state.balance_micro,
+        balance_after_micro=state.balance_micro(context.at),
         takes=plan.takes,
     )
     return Outcome(receipt, state.id, context.at, command.reason)

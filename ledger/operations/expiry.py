@@ -7,8 +7,9 @@ from ledger.context import Context
 from ledger.core.burn import burn_key
 from ledger.core.policy import Permission
 from ledger.core.records import Bucket, Take
+from ledger.errors import Fault
 from ledger.journal import Line, post
-from ledger.operations.base import Command, Outcome
+from ledger.operations.base import Command, Outcome, text_faults
 from ledger.receipt import Receipt
 
 
@@ -21,10 +22,13 @@ class ExpireDue(Command):
 
     account: str
 
+    def faults(self) -> list[Fault]:
+        return text_faults("account", self.account)
+
 
 def expire_due(context: Context, command: ExpireDue) -> Outcome:
     state, _ = context.load(command.account)
-    usable, balance = state.usable_micro(context.at), state.balance_micro
+    usable, balance = state.usable_micro(context.at), state.balance_micro(context.at)
     due = sorted(
         (
             b
@@ -48,7 +52,7 @@ def expire_due(context: Context, command: ExpireDue) -> Outcome:
         available_before_micro=usable,
         available_after_micro=usable,
         balance_before_micro=balance,
-        balance_after_micro=state.balance_micro,
+        balance_after_micro=balance,
         takes=takes,
     )
     return Outcome(receipt, state.id, context.at, nothing_to_do=not lines)

@@ -11,7 +11,7 @@ from ledger.core.records import CreditType
 from ledger.errors import Fault, InvalidCommand
 from ledger.journal import AccountState, BatchTerms, open_batch
 from ledger.models import batch
-from ledger.operations.base import Command, Outcome, Reason, amount_faults, instant_faults, text_faults
+from ledger.operations.base import YEARS, Command, Outcome, Reason, amount_faults, instant_faults, text_faults
 from ledger.receipt import NewBatch, Receipt
 
 
@@ -40,7 +40,9 @@ class IssueGrant(Command):
     details: dict[str, Any] = field(default_factory=dict)
 
     def faults(self) -> list[Fault]:
-        found = amount_faults("amount", self.amount_micro) + self.reason.faults()
+        found = text_faults("account", self.account) + amount_faults("amount", self.amount_micro) + self.reason.faults()
+        if self.never_expires and self.expires_on is not None:
+            found.append(Fault("expires_on", "give a last day or ask for no end, not both"))
         if self.credit_type is CreditType.PURCHASED:
             found.append(Fault("credit_type", "purchased credits come from a top-up, not from a grant"))
         return found + shelf_faults(self.campaign, self.source, self.effective_at, self.priority)
@@ -96,6 +98,8 @@ def validity(
         raise InvalidCommand([Fault("effective_at", "is in the past; credits can only become effective now or later")])
     first_day = starts.astimezone(state.zone).date()
     day = None if never_expires else expires_on or default_expiry(credit_type, first_day)
+    if day is not None and day.year not in YEARS:
+        raise InvalidCommand([Fault("expires_on", f"must not be later than the year {YEARS[-1]}")])
     allowed = allowed_expiry(credit_type, first_day)
     if not allowed.allows(day):
         until = f"and {allowed.latest}" if allowed.latest else "or later"
@@ -116,7 +120,7 @@ def put_on_shelf(
     reason: Reason,
 ) -> Outcome:
     """Open one batch and answer the effect; shared by every command that adds credits."""
-    usable, balance = state.usable_micro(context.at), state.balance_micro
+    usable, balance = state.usable_micro(context.at), state.balance_micro(context.at)
     open_batch(
         context.posting,
         state,
@@ -132,7 +136,7 @@ def put_on_shelf(
         available_before_micro=usable,
         available_after_micro=state.usable_micro(context.at),
         balance_before_micro=balance,
-        balance_after_micro=state.balance_micro,
+        balance_after_micro=state.balance_micro(context.at),
         new_batches=(NewBatch(batch_id, terms.credit_type, amount_micro, terms.effective_at, terms.expires_at),),
     )
     return Outcome(receipt, state.id, terms.effective_at, reason)

@@ -19,7 +19,9 @@ from ledger.operations.grants import put_on_shelf, shelf_faults, validity
 
 _SAME_REFERENCE = Prepared(
     sa.select(batch.c.id).where(
-        batch.c.credit_type == CreditType.PURCHASED.value, batch.c.reference == sa.bindparam("reference")
+        # Written out as in the index that keeps a payment single, so that the planner may use it.
+        sa.text("credit_type = 'purchased' AND parent_id IS NULL"),
+        batch.c.reference == sa.bindparam("reference"),
     )
 )
 
@@ -47,7 +49,7 @@ class RecordTopUp(Command):
     details: dict[str, Any] = field(default_factory=dict)
 
     def faults(self) -> list[Fault]:
-        found = amount_faults("amount", self.amount_micro) + self.reason.faults()
+        found = text_faults("account", self.account) + amount_faults("amount", self.amount_micro) + self.reason.faults()
         found += text_faults("reference", self.reference, longest=120)
         if not 0 < self.price.cents <= MAX_MICRO:
             found.append(Fault("price", "must be more than 0; give free credits as a grant"))

@@ -33,6 +33,15 @@ _CUSTOMER = Prepared(
         == sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")).scalar_subquery()
     )
 )
+# The other customer behind a payment provider's id.
+_PAYER = Prepared(
+    sa.select(account.c.external_id)
+    .join(customer, customer.c.account_id == account.c.id)
+    .where(
+        customer.c.stripe_id == sa.bindparam("stripe_id", type_=sa.Text),
+        account.c.external_id != sa.bindparam("account"),
+    )
+)
 _CHANGE_CUSTOMER = Prepared(
     sa.update(customer)
     .where(customer.c.account_id == sa.bindparam("id", type_=sa.BigInteger))
@@ -100,7 +109,8 @@ class ChangeCustomer(Command):
     details: dict[str, Any] | None = None
 
     def faults(self) -> list[Fault]:
-        return ([] if self.name is None else text_faults("name", self.name)) + _profile_faults(self)
+        found = text_faults("account", self.account) + _profile_faults(self)
+        return found + ([] if self.name is None else text_faults("name", self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +138,14 @@ class SetFeaturePrice(Command):
 
 def open_account(context: Context, command: OpenAccount) -> Outcome:
     work = context.work
-    same, next_id = context.begin((_ACCOUNT_NAMED, {"account": command.account}), work.next_ids(account))
+    same, known_payer, next_id = context.begin(
+        (_ACCOUNT_NAMED, {"account": command.account}),
+        (_PAYER, {"account": command.account, "stripe_id": command.stripe_id}),
+        work.next_ids(account),
+    )
     if same:
         raise InvalidCommand([Fault("account", f"{command.account!r} exists already; choose another id")])
+    _refuse_second_payer(command, known_payer)
     id_ = work.ids_of(next_id)[0]
     context.queue(
         _INSERT_ACCOUNT,
@@ -165,15 +180,20 @@ def open_account(context: Context, command: OpenAccount) -> Outcome:
 
 
 def change_customer(context: Context, command: ChangeCustomer) -> Outcome:
-    state, (rows,) = context.load(command.account, (_CUSTOMER, {"account": command.account}))
+    state, (rows, known_payer) = context.load(
+        command.account,
+        (_CUSTOMER, {"account": command.account}),
+        (_PAYER, {"account": command.account, "stripe_id": command.stripe_id}),
+    )
+    _refuse_second_payer(command, known_payer)
     names = ("name", "email", "account_type", "tier", "owner", "stripe_id", "details")
     values: dict[str, Any] = {"id": state.id}
     for name, old in zip(names, rows[0], strict=True):
         new = getattr(command, name)
-        values[f"new_{name}"] = old if new is None else new.value if isinstance(new, AccountType) else new
+        values[f"new_{name}"] = old if new is None else _as_stored(new)
     context.queue(_CHANGE_CUSTOMER, values)
     context.queue(_TOUCH_ACCOUNT, {"account_id": state.id})
-    balance, usable = state.balance_micro, state.usable_micro(context.at)
+    balance, usable = state.balance_micro(context.at), state.usable_micro(context.at)
     receipt = Receipt(
         command.kind,
         command.account,
@@ -208,6 +228,17 @@ def set_feature_price(context: Context, command: SetFeaturePrice) -> Outcome:
         },
     )
     return Outcome(Receipt(command.kind, None, context.at), None, effective_at)
+
+
+def _as_stored(value: Any) -> Any:
+    if isinstance(value, AccountType):
+        return value.value
+    return value.strip() if isinstance(value, str) else value
+
+
+def _refuse_second_payer(command: OpenAccount | ChangeCustomer, known: list[tuple[Any, ...]]) -> None:
+    if known:
+        raise InvalidCommand([Fault("stripe_id", f"{command.stripe_id!r} belongs to the customer {known[0][0]!r}")])
 
 
 def _profile_faults(command: OpenAccount | ChangeCustomer) -> list[Fault]:

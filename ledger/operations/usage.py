@@ -55,7 +55,7 @@ class RecordUsage(Command):
     event: UsageEvent
 
     def faults(self) -> list[Fault]:
-        return self.event.faults()
+        return text_faults("account", self.account) + self.event.faults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class RecordUsageBulk(Command):
     def faults(self) -> list[Fault]:
         if not 0 < len(self.events) <= BULK_MAX_EVENTS:
             return [Fault("events", f"give 1 to {BULK_MAX_EVENTS:,} events at a time, not {len(self.events):,}")]
-        return []
+        return text_faults("account", self.account)
 
 
 _KNOWN_COLUMNS = (
@@ -113,7 +113,7 @@ def record_usage(context: Context, command: RecordUsage) -> Outcome:
     if event.occurred_at > context.at + FUTURE_TOLERANCE:
         raise InvalidCommand([Fault("occurred_at", _in_the_future(context.at))])
     state, price, known, row_id = _load_for(context, command)
-    usable, balance = state.usable_micro(context.at), state.balance_micro
+    usable, balance = state.usable_micro(context.at), state.balance_micro(context.at)
     if known:
         transaction_id, *content = known
         if content != [event.feature, event.quantity_micro, event.occurred_at]:
@@ -163,16 +163,18 @@ def _load_for(
 
 def record_usage_bulk(context: Context, command: RecordUsageBulk) -> Outcome:
     count = len(command.events)
+    # Texts that no database can hold are refused below; asking for them would already fail.
+    askable = [event.event_id for event in command.events if not text_faults("event_id", event.event_id)]
     state, (price_rows, known_rows, ids) = context.load(
         command.account,
         (_ALL_PRICES, {}),
         (
             _known_events(context.work.is_postgresql),
-            {"account": command.account, "event_ids": [event.event_id for event in command.events]},
+            {"account": command.account, "event_ids": askable},
         ),
         context.work.next_ids(usage_event, count),
     )
-    usable, balance = state.usable_micro(context.at), state.balance_micro
+    usable, balance = state.usable_micro(context.at), state.balance_micro(context.at)
     prices = _Prices(price_rows)
     known = {event_id: tuple(content) for event_id, _, *content in known_rows}
     shelf = Shelf(state.batches.values(), at=context.at)
@@ -347,7 +349,7 @@ def _receipt(
         available_before_micro=usable_before,
         available_after_micro=state.usable_micro(context.at),
         balance_before_micro=balance_before,
-        balance_after_micro=state.balance_micro,
+        balance_after_micro=state.balance_micro(context.at),
         takes=takes,
         **more,
     )

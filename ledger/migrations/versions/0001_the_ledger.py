@@ -297,6 +297,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("remaining_micro > 0"),
         sqlite_where=sa.text("remaining_micro > 0"),
     )
+    op.create_index(
+        "uq_batch_payment",
+        "batch",
+        ["reference"],
+        unique=True,
+        postgresql_where=sa.text("credit_type = 'purchased' AND parent_id IS NULL"),
+        sqlite_where=sa.text("credit_type = 'purchased' AND parent_id IS NULL"),
+    )
 
     op.create_table(
         "feature_price",
@@ -415,6 +423,12 @@ def downgrade() -> None:
         table_name="batch",
         postgresql_where=sa.text("remaining_micro > 0"),
         sqlite_where=sa.text("remaining_micro > 0"),
+    )
+    op.drop_index(
+        "uq_batch_payment",
+        table_name="batch",
+        postgresql_where=sa.text("credit_type = 'purchased' AND parent_id IS NULL"),
+        sqlite_where=sa.text("credit_type = 'purchased' AND parent_id IS NULL"),
     )
     op.drop_index("ix_batch_account_id", table_name="batch")
 
