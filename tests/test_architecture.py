@@ -100,7 +100,7 @@ def only_the_clock_asks_for_the_time(source: Source) -> Iterator[str]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Call) and _called(node) in {"now", "utcnow", "today", "localtime", "gmtime"}:
             # A function of our own that is told the instant, such as today(at, zone), asks nobody.
-            if isinstance(node.func, ast.Name) and node.args:
+            if node.args and (isinstance(node.func, ast.Name) or _called(node) == "today"):
                 continue
             asked = ast.unparse(node.func).rpartition(".")[0]
             if source.is_in("ledger/core") or asked.split(".")[-1] not in {"clock", "_clock"}:
