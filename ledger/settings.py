@@ -1,5 +1,6 @@
 """Settings, read from the environment when first used (Streamlit copies top-level secrets there after imports)."""
 
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,9 @@ class Settings(BaseSettings):
         "UTC", description="Time zone in which days and months are cut; fixed when the database is first migrated"
     )
     currency: str = Field("USD", description="Currency proposed in forms")
+    sandbox_clock: datetime | None = Field(
+        None, description="Sandbox only: the ledger takes this instant for now, such as 2026-04-06T08:00:00Z"
+    )
     dev_identity: bool = Field(
         False, description="Development only: choose who you are from a list instead of signing in"
     )

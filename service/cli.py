@@ -1,0 +1,402 @@
+"""The command line: `python -m service.cli VERB`. Errors name what is wrong and what is allowed."""
+
+import csv
+import getpass
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+import sqlalchemy as sa
+
+from ledger import (
+    SYSTEM,
+    Actor,
+    CreditType,
+    IssueGrant,
+    Ledger,
+    LedgerError,
+    Money,
+    OpenAccount,
+    Reason,
+    Receipt,
+    RecordTopUp,
+    RecordUsage,
+    Role,
+    SetFeaturePrice,
+    UsageEvent,
+    credits_to_micro,
+    micro_to_text,
+    open_ledger,
+)
+from ledger import demo as demo_company
+from ledger.database import Database
+from ledger.migrations import upgrade
+from ledger.models import account as account_table
+from ledger.settings import settings
+from ledger.sweep import expire_due_everywhere
+from service import doctor as doctor_checks
+from service import real_data, show
+from service.usage_file import FileFault
+from service.usage_import import ImportReport, import_usage
+
+# Exit code per error class; click itself uses 2 for wrong words on the command line.
+EXIT_CODES = {
+    "ledger_error": 1,
+    "invalid_command": 2,
+    "not_permitted": 3,
+    "not_found": 4,
+    "conflict": 5,
+    "key_reused": 5,
+    "batch_closed": 5,
+    "reference_used": 5,
+    "event_reused": 5,
+    "insufficient_credits": 6,
+    "gateway_error": 7,
+    "unavailable": 7,
+    "ledger_corrupt": 8,
+}
+FAULTS_SHOWN = 20
+
+
+class _Credits(click.ParamType[int]):
+    name = "credits"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return value if isinstance(value, int) else credits_to_micro(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Instant(click.ParamType[datetime]):
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not an instant such as 2026-03-10T12:00:00+00:00", param, ctx)
+        if at.tzinfo is None:
+            self.fail(f"{value!r} has no offset; write 2026-03-10T12:00:00+00:00 or end with Z", param, ctx)
+        return at.astimezone(UTC)
+
+
+class _Day(click.ParamType[date]):
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a day such as 2026-03-10", param, ctx)
+
+
+CREDITS, INSTANT, DAY = _Credits(), _Instant(), _Day()
+
+
+def refusing_clearly(act: Callable[..., None]) -> Callable[..., None]:
+    """Turn a refusal of the ledger into one line on stderr and the exit code of its class."""
+
+    @wraps(act)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            act(*args, **kwargs)
+        except LedgerError as error:
+            click.echo(f"{error.code}: {error}", err=True)
+            sys.exit(EXIT_CODES[error.code])
+        except FileFault as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapped
+
+
+def _me() -> Actor:
+    return Actor(f"cli:{getpass.getuser()}", Role.ADMIN)
+
+
+def _run(ledger: Ledger, command: Any, key: str | None) -> Receipt:
+    receipt = ledger.execute(command, actor=_me(), key=key or f"cli:{uuid.uuid4()}")
+    click.echo(show.receipt_line(receipt))
+    return receipt
+
+
+@click.group()
+def main() -> None:
+    """Credits Balance Tracker: the ledger from the command line. DATABASE_URL says which one."""
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest version; sets a new one up with COMPANY_NAME, COMPANY_ZONE and CURRENCY."""
+    chosen = settings()
+    upgrade(chosen.database_url, name=chosen.company_name, zone=chosen.company_zone, currency=chosen.currency)
+    click.echo(f"{show.address(chosen.database_url)} is up to date.")
+
+
+@main.command()
+@click.option("--forecasts/--no-forecasts", default=True, help="Also compute the forecasts (about ten seconds).")
+@refusing_clearly
+def demo(forecasts: bool) -> None:
+    """Load the demo company into an empty database; leaves one with accounts as it is."""
+    url = settings().database_url
+    upgrade(url, name=demo_company.NAME, zone=demo_company.ZONE, currency=demo_company.CURRENCY, is_demo=True)
+    database = Database(url)
+    with database.reader.connect() as connection:
+        if connection.execute(sa.select(account_table.c.id).limit(1)).first() is not None:
+            click.echo(f"{show.address(url)} holds accounts already; the demo company was not loaded again.")
+            return
+    now = datetime.now(UTC).replace(microsecond=0)
+    with click.progressbar(length=1, label="Demo company") as bar:
+
+        def progress(done: int, weeks: int) -> None:
+            bar.length = weeks
+            bar.update(done - bar.pos)
+
+        demo_company.load(database, until=now, on_progress=progress)
+    database.dispose()
+    if forecasts:
+        _forecast(open_ledger(url))
+
+
+@main.command()
+@refusing_clearly
+def forecast() -> None:
+    """Compute the forecasts that are missing for yesterday's close, and store them."""
+    _forecast(open_ledger())
+
+
+def _forecast(ledger: Ledger) -> None:
+    from service.forecasts import refresh  # Prophet takes seconds to import: only where it is needed
+
+    done = refresh(ledger)
+    click.echo(f"Forecasts from the days up to {done.known_until}: {done.made} computed, {done.present} there already.")
+
+
+@main.group()
+def account() -> None:
+    """Open and list accounts."""
+
+
+@account.command("open")
+@click.argument("account_id")
+@click.argument("name")
+@click.option("--email", default="")
+@click.option("--zone", default="UTC", help="Time zone in which the customer's credits expire.")
+@click.option("--tier", default="")
+@click.option("--owner", default="", help="E-mail of the account manager.")
+@click.option("--key", help="Names this attempt; the same key again changes nothing.")
+@refusing_clearly
+def open_account(account_id: str, name: str, email: str, zone: str, tier: str, owner: str, key: str | None) -> None:
+    """Open an account for a customer."""
+    _run(open_ledger(), OpenAccount(account_id, name, email=email, zone=zone, tier=tier, owner=owner), key)
+
+
+@account.command("list")
+@refusing_clearly
+def list_accounts() -> None:
+    """Every customer with what is available and held."""
+    show.accounts(open_ledger())
+
+
+@main.command()
+@click.argument("feature")
+@click.argument("credits_per_unit", type=CREDITS)
+@click.option("--label", default="")
+@click.option("--unit", default="call")
+@click.option("--from", "effective_at", type=INSTANT, help="From when; now unless given.")
+@click.option("--key")
+@refusing_clearly
+def price(
+    feature: str, credits_per_unit: int, label: str, unit: str, effective_at: datetime | None, key: str | None
+) -> None:
+    """Set what a feature costs, as a new version of its price."""
+    _run(open_ledger(), SetFeaturePrice(feature, credits_per_unit, label, unit, effective_at), key)
+
+
+@main.command()
+@click.argument("account_id")
+@click.argument("credits", type=CREDITS)
+@click.option(
+    "--type",
+    "credit_type",
+    type=click.Choice([t.value for t in CreditType if t is not CreditType.PURCHASED]),
+    default=CreditType.PROMOTIONAL.value,
+)
+@click.option("--reason", "code", required=True, help="Reason code, such as goodwill.")
+@click.option("--note", required=True, help="Why, in at least ten characters.")
+@click.option("--ticket", default="")
+@click.option("--campaign", default="")
+@click.option("--expires", type=DAY, help="Last usable day; the default of the type unless given.")
+@click.option("--key")
+@refusing_clearly
+def grant(
+    account_id: str,
+    credits: int,
+    credit_type: str,
+    code: str,
+    note: str,
+    ticket: str,
+    campaign: str,
+    expires: date | None,
+    key: str | None,
+) -> None:
+    """Give promotional, referral, compensation or rollover credits."""
+    command = IssueGrant(
+        account_id,
+        CreditType(credit_type),
+        credits,
+        Reason(code, note, ticket),
+        campaign=campaign,
+        source="cli",
+        expires_on=expires,
+    )
+    _run(open_ledger(), command, key)
+
+
+@main.command("top-up")
+@click.argument("account_id")
+@click.argument("credits", type=CREDITS)
+@click.option("--cents", type=int, required=True, help="Price paid, in cents.")
+@click.option("--currency", default="USD")
+@click.option("--reference", required=True, help="Names the payment; can be used once.")
+@click.option("--note", default="Paid outside the product", help="Why, in at least ten characters.")
+@click.option("--key")
+@refusing_clearly
+def top_up(
+    account_id: str,
+    credits: int,
+    cents: int,
+    currency: str,
+    reference: str,
+    note: str,
+    key: str | None,
+) -> None:
+    """Book credits that were paid outside, such as by bank transfer."""
+    try:
+        paid = Money(cents, currency)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--currency") from error
+    _run(open_ledger(), RecordTopUp(account_id, credits, paid, reference, Reason("bank transfer", note)), key)
+
+
+@main.group()
+def usage() -> None:
+    """Record usage, one event or a file."""
+
+
+@usage.command("record")
+@click.argument("account_id")
+@click.argument("feature")
+@click.argument("quantity", type=CREDITS, default="1")
+@click.option("--event", help="The event's own id; makes a repeat harmless. A new one unless given.")
+@click.option("--at", type=INSTANT, help="When it happened; now unless given.")
+@refusing_clearly
+def record(account_id: str, feature: str, quantity: int, event: str | None, at: datetime | None) -> None:
+    """Charge one event."""
+    ledger = open_ledger()
+    event_id = event or f"cli:{uuid.uuid4()}"
+    one = UsageEvent(event_id, feature, at or ledger.clock.now(), quantity)
+    _run(ledger, RecordUsage(account_id, one), event_id)
+
+
+@usage.command("import")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--wrong-rows", type=click.Path(path_type=Path), help="Write refused and wrong rows to this CSV file.")
+@refusing_clearly
+def import_file(path: Path, wrong_rows: Path | None) -> None:
+    """Record usage from FILE.csv or FILE.csv.gz; the same file twice records nothing twice.
+
+    Columns: account, feature, quantity, occurred_at (or day), and optionally event_id.
+    """
+    with click.progressbar(length=real_data.count_rows(path), label="Usage rows") as bar:
+        report = import_usage(open_ledger(), path, actor=_me(), on_progress=bar.update)
+    _tell(report)
+    if wrong_rows:
+        _write_wrong_rows(report, wrong_rows)
+    if report.faults or report.refused:
+        sys.exit(1)
+
+
+def _tell(report: ImportReport) -> None:
+    click.echo(
+        f"{report.rows:,} rows: {report.recorded:,} recorded, {report.replayed:,} known from before, "
+        f"{len(report.refused):,} refused, {len(report.faults):,} wrong."
+    )
+    problems = [str(fault) for fault in report.faults]
+    problems += [f"line {row.line}: {reason}" for row, reason in report.refused]
+    for problem in problems[:FAULTS_SHOWN]:
+        click.echo(f"  {problem}", err=True)
+    if len(problems) > FAULTS_SHOWN:
+        click.echo(f"  … and {len(problems) - FAULTS_SHOWN:,} more (--wrong-rows FILE lists all)", err=True)
+
+
+def _write_wrong_rows(report: ImportReport, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(("line", "column", "value", "problem"))
+        writer.writerows((fault.line, fault.column, fault.value, fault.mend) for fault in report.faults)
+        writer.writerows((row.line, "", row.event.event_id, reason) for row, reason in report.refused)
+
+
+@main.command()
+@click.argument("account_id")
+@refusing_clearly
+def balance(account_id: str) -> None:
+    """What an account can use now, by credit type."""
+    show.balance(open_ledger(), account_id)
+
+
+@main.command()
+@click.argument("account_id")
+@refusing_clearly
+def batches(account_id: str) -> None:
+    """The batches of an account in the order in which they are used."""
+    show.batches(open_ledger(), account_id)
+
+
+@main.command()
+@click.argument("account_id")
+@click.option("--limit", default=20, type=click.IntRange(1, 1000))
+@refusing_clearly
+def history(account_id: str, limit: int) -> None:
+    """The newest transactions of an account."""
+    show.history(open_ledger(), account_id, limit)
+
+
+@main.command()
+@refusing_clearly
+def expire() -> None:
+    """Book every batch that has expired."""
+    receipts = expire_due_everywhere(open_ledger(), actor=SYSTEM)
+    gone = sum(take.amount_micro for receipt in receipts for take in receipt.takes)
+    click.echo(f"{micro_to_text(gone)} credits of {len(receipts)} accounts expired.")
+
+
+@main.command()
+def doctor() -> None:
+    """Check settings, database, migrations and the invariants of the books; exit code 1 when something is wrong."""
+    results = doctor_checks.examine(settings())
+    for result in results:
+        click.echo(f"{'ok   ' if result.is_good else 'WRONG'} {result.subject}: {result.message}")
+    if not all(result.is_good for result in results):
+        sys.exit(1)
+
+
+@main.command("import-real")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@refusing_clearly
+def import_real(folder: Path) -> None:
+    """Load customers.csv and usage.csv.gz of FOLDER with a made-up but plausible funding history.
+
+    For proving the product on real usage: on a clock of its own, into an empty database.
+    """
+    real_data.load(settings().database_url, folder, say=click.echo)
+
+
+if __name__ == "__main__":
+    main()

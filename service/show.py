@@ -1,0 +1,82 @@
+"""What the command line prints: frames as aligned text, amounts as exact credits."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+import pandas as pd
+import sqlalchemy as sa
+
+from analytics import frames
+from ledger import Ledger, Receipt, micro_to_text
+
+
+def address(url: str) -> str:
+    """A database address without its password."""
+    return sa.make_url(url).render_as_string(hide_password=True)
+
+
+def receipt_line(receipt: Receipt) -> str:
+    """One line that says what a command did."""
+    what = f"{receipt.kind} {receipt.account or ''}".strip()
+    booked = "replayed, booked before as" if receipt.replayed else "booked as"
+    number = "nothing to do" if receipt.transaction_id is None else f"{booked} transaction {receipt.transaction_id}"
+    before, after = micro_to_text(receipt.available_before_micro), micro_to_text(receipt.available_after_micro)
+    effect = "" if receipt.account is None else f"; available {before} -> {after}"
+    return f"{what}: {number}{effect}"
+
+
+def accounts(ledger: Ledger) -> None:
+    """Every customer with what it has."""
+    with ledger.database.reader.connect() as connection:
+        found = frames.load_customers(connection, at=ledger.clock.now(), zone=ledger.company_zone)
+    _table(found, {"account": "account", "name": "name", "tier": "tier", "available_micro": "available",
+                   "held_micro": "held", "expiring_30d_micro": "expiring 30 d"})  # fmt: skip
+
+
+def balance(ledger: Ledger, account: str) -> None:
+    """One account by credit type, and in all."""
+    with ledger.database.reader.connect() as connection:
+        frames.load_customer(connection, account)
+        found = frames.load_balance_by_type(connection, at=ledger.clock.now(), account=account)
+    _table(found, {"credit_type": "type", "available_micro": "available", "held_micro": "held",
+                   "scheduled_micro": "scheduled", "next_expiry_at": "next expiry"})  # fmt: skip
+    click.echo(f"available: {micro_to_text(int(found['available_micro'].sum()))}")
+
+
+def batches(ledger: Ledger, account: str) -> None:
+    """The batches of one account, open ones in burn order first."""
+    with ledger.database.reader.connect() as connection:
+        frames.load_customer(connection, account)
+        found = frames.load_batches(connection, account=account, at=ledger.clock.now())
+    _table(found, {"burn_number": "order", "batch_id": "batch", "credit_type": "type", "state": "state",
+                   "granted_micro": "granted", "used_micro": "used", "left_micro": "left",
+                   "expires_at": "expires"})  # fmt: skip
+
+
+def history(ledger: Ledger, account: str, limit: int) -> None:
+    """The newest transactions of one account."""
+    with ledger.database.reader.connect() as connection:
+        frames.load_customer(connection, account)
+        found = frames.load_history(connection, account=account, limit=limit)
+    _table(found, {"transaction_id": "no.", "recorded_at": "booked", "words": "what", "amount_micro": "credits",
+                   "balance_after_micro": "balance", "actor": "by", "reason_code": "reason"})  # fmt: skip
+
+
+def _table(frame: pd.DataFrame, names: Mapping[str, str]) -> None:
+    if frame.empty:
+        click.echo("none")
+        return
+    shown = pd.DataFrame({label: frame[column].map(_writer(column)) for column, label in names.items()})
+    click.echo(shown.to_string(index=False))
+
+
+def _writer(column: str) -> Callable[[Any], str]:
+    return micro_to_text if column.endswith("_micro") else _text
+
+
+def _text(value: Any) -> str:
+    if pd.isna(value):
+        return "-"
+    return value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else str(value)
