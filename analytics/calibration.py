@@ -6,7 +6,7 @@ The errors are *cumulative* on purpose: a level that was wrong stays wrong, so e
 """
 
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics.forecast import HORIZON_DAYS, Floats, Forecast, Method, Regularity, forecast_many
+from analytics.forecast import HORIZON_DAYS, Account, Floats, Forecast, Method, Regularity, forecast_many
 from ledger.core.amounts import MICRO
 
 DEFAULT_FILE = Path(__file__).with_name("calibration_default.json")
@@ -116,7 +116,7 @@ def load_default() -> Calibration:
 
 
 def build(
-    histories: Mapping[Hashable, pd.DataFrame],
+    histories: Mapping[Account, pd.DataFrame],
     *,
     source: str,
     origins_days_ago: Sequence[int] = ORIGINS_DAYS_AGO,
@@ -139,8 +139,8 @@ def build(
     last_days = {pd.Timestamp(history["day"].iloc[-1]).date() for history in histories.values() if len(history)}
     if len(last_days) != 1:
         raise ValueError(f"the histories must end on one day, not on {len(last_days)}")
-    known: dict[Hashable, pd.DataFrame] = {}
-    used: dict[Hashable, Floats] = {}
+    known: dict[tuple[Account, int, int | None], pd.DataFrame] = {}
+    used: dict[tuple[Account, int, int | None], Floats] = {}
     for account, history in histories.items():
         for days_ago in origins_days_ago:
             origin = len(history) - days_ago

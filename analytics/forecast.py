@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from analytics.calibration import Calibration
 
 Floats = npt.NDArray[np.float64]
+Account = TypeVar("Account", bound=Hashable)
 
 HORIZON_DAYS = 90
 HISTORY_DAYS_MAX = 365
@@ -156,12 +157,12 @@ def daily_burn(history: pd.DataFrame, *, as_of: date | None = None, horizon_days
 
 
 def forecast_many(
-    histories: Mapping[Hashable, pd.DataFrame],
+    histories: Mapping[Account, pd.DataFrame],
     *,
     as_of: date | None = None,
     horizon_days: int = HORIZON_DAYS,
     processes: int | None = None,
-) -> dict[Any, Forecast]:
+) -> dict[Account, Forecast]:
     """The forecast of many accounts, by account, in the order given; the same figures however many processes work.
 
     Args: histories as for `daily_burn`, by account; processes: 1 works in this process, None decides by the

@@ -33,7 +33,7 @@ def load_histories(data_dir: Path) -> dict[str, pd.DataFrame]:
     histories = {}
     for customer, span in spans.iterrows():
         days = pd.date_range(span["first_day"], span["last_day"])
-        used = daily[customer].reindex(days, fill_value=0).astype("int64")
+        used = daily.xs(str(customer)).reindex(days, fill_value=0).astype("int64")
         histories[str(customer)] = pd.DataFrame({"day": days, "used_micro": used.to_numpy()})
     return histories
 
