@@ -1,10 +1,152 @@
-"""Overview: not written yet."""
+"""Overview: is anything on fire, and what do I do first?"""
 
+from datetime import timedelta
+
+import pandas as pd
 import streamlit as st
 
+from analytics import burn, charts, frames, kpis
+from analytics.figures import Unit
+from analytics.frames import SOON_DAYS
+from analytics.periods import Period
 from ledger import Permission
-from pages.ui.guard import guard
+from pages.ui import address, first_steps, outlook, parts, period, pictures, portfolio
+from pages.ui.figures import kpi_tile, number_text
+from pages.ui.guard import Visit, guard
+from pages.ui.links import customer_link
+from pages.ui.text import credit_help, credit_text, days_text, escape, money_text
 
-guard(Permission.VIEW_PORTFOLIO)
-st.title("Overview")
-st.info("This page is not written yet.")
+CHART_DAYS = 30
+RUN_OUT_DAYS = 14
+SHOWN = 5
+
+
+def main(visit: Visit) -> None:
+    customers = visit.ask(frames.load_customers, at=visit.at, zone=visit.zone)
+    with st.sidebar:
+        span = period.pick(visit)
+        patterns = pictures.patterns_switch()
+    parts.header(visit, "Overview", period=span.label)
+    if first_steps.is_new(customers):
+        first_steps.checklist(visit, customers)
+        return
+    fleet = outlook.fleet(visit, customers)
+    waste = visit.made(portfolio.expiring, at=visit.at, zone=visit.zone, within_days=SOON_DAYS)
+    tiles(visit, customers, fleet, waste)
+    kpi_tiles(visit, span)
+    burn_chart(visit, patterns)
+    left, right = st.columns(2, gap="large")
+    with left:
+        runs_out_soonest(visit, customers, fleet)
+    with right:
+        wasted_soonest(visit, waste)
+
+
+def tiles(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet, waste: pd.DataFrame) -> None:
+    balance, available, held = (
+        int(customers[name].sum()) for name in ("balance_micro", "available_micro", "held_micro")
+    )
+    values = visit.made(portfolio.values_by_currency, at=visit.at)
+    money = " · ".join(money_text(cents, currency, visit.locale) for currency, cents in values.items())
+    ending, lost = int(waste["left_micro"].sum()), int(waste["wasted_micro"].sum())
+    with st.grid(4, min_column_width=220):
+        with st.container():
+            parts.tile("Outstanding credits", credit_text(balance, visit.locale), help=credit_help(balance))
+            st.caption(f"Paid for: {escape(money)}" if money else "Nothing of it was paid for")
+        with st.container():
+            parts.tile("Available now", credit_text(available, visit.locale), help=credit_help(available))
+            later = balance - available - held
+            st.caption(f"Held {credit_text(held, visit.locale)} · usable later {credit_text(later, visit.locale)}")
+        with st.container():
+            parts.tile(f"Expiring within {SOON_DAYS} days", credit_text(ending, visit.locale), help=credit_help(ending))
+            st.caption(f"{credit_text(lost, visit.locale)} of it unused at today's pace")
+        with st.container():
+            soon = running_out(visit, fleet)
+            parts.tile(
+                f"Customers out within {RUN_OUT_DAYS} days",
+                number_text(len(soon), Unit.COUNT, visit.locale) if fleet.computed else None,
+                help="Customers with credits whose likely run-out day is that close",
+                absent="No forecast has been computed yet.",
+            )
+            if fleet.computed:
+                st.caption(f"Of {fleet.computed:,} with a forecast")
+
+
+def running_out(visit: Visit, fleet: outlook.Fleet) -> pd.DataFrame:
+    limit = pd.Timestamp(visit.today + timedelta(days=RUN_OUT_DAYS - 1))
+    return fleet.frame[~fleet.frame["is_out"] & (fleet.frame["likely"] <= limit)]
+
+
+def kpi_tiles(visit: Visit, span: period.Span) -> None:
+    periods = (span.period,) if span.other is None else (span.period, span.other)
+    now, *before = visit.made(
+        portfolio.scorecards, periods=periods, at=visit.at, zone=visit.zone, currency=visit.company.currency
+    )
+    st.subheader("Key figures", anchor=False)
+    compared = f", compared with {span.other_label}" if span.other else ""
+    st.caption(escape(f"{span.label}{compared}"))
+    with st.grid(3, min_column_width=260):
+        for score in now.scores:
+            if score.kpi is not kpis.Kpi.REVENUE_SHARE:
+                kpi_tile(visit, score, before[0] if before else None, span)
+
+
+def burn_chart(visit: Visit, patterns: bool) -> None:
+    now = Period(visit.today - timedelta(days=CHART_DAYS - 1), visit.today + timedelta(days=1))
+    before = Period(now.since - timedelta(days=CHART_DAYS), now.since)
+    usage = visit.ask(frames.load_daily_usage, since=before.since, until=now.until)
+    average = burn.rate(usage, before)
+    chart = charts.daily_burn_by_type(
+        burn.daily_by_type(usage, now),
+        zone=visit.zone.key,
+        theme=pictures.theme(),
+        patterns=patterns,
+        average_micro=average.value,
+    )
+    st.subheader("Credits used per day", anchor=False)
+    st.markdown(chart.alt)
+    pictures.show(chart, key="burn")
+    st.caption(
+        f"Last {CHART_DAYS} days, {escape(visit.zone.key)}; today is not over yet. Dashed: mean day of the "
+        f"{CHART_DAYS} days before, {number_text(average.value or 0, average.unit, visit.locale)} credits."
+    )
+
+
+def runs_out_soonest(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet) -> None:
+    st.subheader("Runs out soonest", anchor=False)
+    names = customers.set_index("account")["name"]
+    rows = fleet.frame[
+        ~fleet.frame["is_out"] & fleet.frame["likely"].notna() & fleet.frame["account"].isin(names.index)
+    ]
+    if not fleet.computed:
+        parts.not_enough("No forecast has been computed yet.")
+    elif rows.empty:
+        st.markdown("No customer is likely to run out within 90 days.")
+    for row in rows.sort_values(["likely", "low_80", "account"]).head(SHOWN).to_dict("records"):
+        name, when = st.columns([2, 3], vertical_alignment="center")
+        customer_link(names[row["account"]], row["account"], place=name)
+        text = outlook.run_out_text(row, visit.locale, last_day=outlook.last_day(visit))
+        when.markdown(f"{text} · by {row['cause']}")
+    outlook.missing_note(visit, fleet)
+    st.page_link(
+        "finance/forecasts.py", label="All forecasts", icon=":material/trending_down:", query_params=address.link()
+    )
+
+
+def wasted_soonest(visit: Visit, waste: pd.DataFrame) -> None:
+    st.subheader("Wasted soonest", anchor=False)
+    rows = waste[waste["wasted_micro"] > 0].head(SHOWN)
+    if rows.empty:
+        st.markdown(f"At today's pace nothing expires unused within {SOON_DAYS} days.")
+    for row in rows.to_dict("records"):
+        name, what = st.columns([2, 3], vertical_alignment="center")
+        customer_link(row["name"], row["account"], tab="Batches", place=name)
+        wasted, left = credit_text(row["wasted_micro"], visit.locale), credit_text(row["left_micro"], visit.locale)
+        what.markdown(f"{wasted} of {left} {row['credit_type']} credits, {days_text(row['days_left'])}")
+    st.page_link(
+        "customers/expiring.py", label="All expiring", icon=":material/hourglass_bottom:", query_params=address.link()
+    )
+
+
+visit = guard(Permission.VIEW_PORTFOLIO)
+main(visit)

@@ -1,7 +1,9 @@
 """Stored forecasts on pages: lists show what is stored, one customer's missing forecast is made when first needed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -80,22 +82,26 @@ def missing_note(visit: Visit, found: Fleet) -> None:
     st.info(words, icon=":material/hourglass_empty:")
 
 
-def run_out_text(row: object, locale: Locale, *, last_day: date, confidence: int = 80) -> str:
+def run_out_text(row: Mapping[Any, Any], locale: Locale, *, last_day: date, confidence: int = 80) -> str:
     """The run-out day of a row of OUTLOOK as a range with the likely day; never a day without its range."""
-    if row.is_out:  # type: ignore[attr-defined]
+    if row["is_out"]:
         return "Nothing available now"
-    low, likely, high = (
-        _day(getattr(row, name)) for name in (f"low_{confidence}", "likely", f"high_{confidence}")
-    )
+    low, likely, high = (_day(row[name]) for name in (f"low_{confidence}", "likely", f"high_{confidence}"))
     if low is None:
         return f"Beyond {short_day(last_day, locale)}"
     until = "later" if high is None else short_day(high, locale)
-    if isinstance(row.cannot_say, str):  # type: ignore[attr-defined]
+    if isinstance(row["cannot_say"], str):
         return f"{short_day(low, locale)} – {until}, range too wide for a day"
     if low == high:
-        return short_day(low, locale)
+        return f"{short_day(low, locale)}, no other day in the range"
     most = "later" if likely is None else short_day(likely, locale)
     return f"{short_day(low, locale)} – {until}, likely {most}"
+
+
+def run_out_texts(visit: Visit, found: Fleet) -> dict[str, str]:
+    """The run-out day of each customer with an outlook, in words, by account."""
+    end = last_day(visit)
+    return {row["account"]: run_out_text(row, visit.locale, last_day=end) for row in found.frame.to_dict("records")}
 
 
 def short_day(day: date, locale: Locale) -> str:
@@ -113,9 +119,7 @@ def _day(value: pd.Timestamp) -> date | None:
 
 
 def _stored(visit: Visit, account: str) -> outlook.Outlook | None:
-    return visit.made(
-        outlook.load_one, account=account, at=visit.at, zone=visit.zone, stored_at=_stored_at(visit)
-    )
+    return visit.made(outlook.load_one, account=account, at=visit.at, zone=visit.zone, stored_at=_stored_at(visit))
 
 
 def _stored_at(visit: Visit) -> datetime | None:

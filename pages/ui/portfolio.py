@@ -1,0 +1,52 @@
+"""Questions about the whole portfolio that combine several loaders; each is asked through `Visit.made`."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from analytics import expiry, frames, kpis
+from analytics.frames import RATE_DAYS
+from analytics.periods import Period
+from ledger import MICRO
+
+
+def scorecards(
+    connection: Any, *, periods: tuple[Period, ...], at: datetime, zone: ZoneInfo, currency: str
+) -> list[kpis.Scorecard]:
+    """The scorecard of each period."""
+    customers = frames.load_customers(connection, at=at, zone=zone)
+    return kpis.load_scorecards(connection, periods, at=at, zone=zone, currency=currency, customers=customers)
+
+
+def expiring(connection: Any, *, at: datetime, zone: ZoneInfo, within_days: int) -> pd.DataFrame:
+    """Batches that end soon with what of them will be wasted at today's pace: see expiry.WASTE."""
+    ending = frames.load_expiring(connection, at=at, zone=zone, within_days=within_days)
+    batches = frames.load_all_core_batches(connection, at=at)
+    customers = frames.load_customers(connection, at=at, zone=zone)
+    used = dict(zip(customers["account"], customers["used_28d_micro"].tolist(), strict=True))
+    return expiry.with_waste(ending, batches, used, at=at)
+
+
+def values_by_currency(connection: Any, *, at: datetime) -> dict[str, int]:
+    """What customers paid for the purchased credits that are left, in cents by currency."""
+    values = frames.load_values(connection, at=at)
+    return {str(name): int(cents) for name, cents in values.groupby("currency")["value_cents"].sum().items()}
+
+
+def burn_a_day(customers: pd.DataFrame) -> pd.Series:
+    """Credits used per day over the last 28 complete days, as shown in tables."""
+    return (customers["used_28d_micro"] / MICRO / RATE_DAYS).round(2)
+
+
+def is_idle_since(customers: pd.DataFrame, day: date) -> pd.Series:
+    """Whether a customer has not used anything since a day, or never."""
+    last = customers["last_used_day"]
+    return last.isna() | (last < pd.Timestamp(day))
+
+
+def exact_credits(micro: pd.Series) -> list[Decimal]:
+    """Credits as exact decimals, for files."""
+    return [Decimal(amount) / MICRO for amount in micro.tolist()]
