@@ -122,8 +122,8 @@ def instant_column(label: str, zone: ZoneInfo, *, help: str | None = None) -> An
 
 def whole_credits(micro: "pd.Series[int]") -> "pd.Series[float]":
     """Credits as numbers rounded half up to two decimals: the last step before they are shown in a table."""
-    cents = (micro.astype("Float64") / (MICRO // 100)).round()
-    return (cents / 100).astype("Float64")
+    hundredths = (micro.abs() + MICRO // 200) // (MICRO // 100)
+    return (hundredths * micro.gt(0).mul(2).sub(1)).astype("Float64") / 100
 
 
 def table(

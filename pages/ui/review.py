@@ -70,7 +70,7 @@ def review(form: Form, command: Any, act: Act) -> None:
             help="Nothing is booked before you confirm",
         )
     if pressed:
-        form.state.is_attempted = True
+        form.state.is_attempted, form.state.is_answered = True, False
     needed = {name: f"{label} is needed" for name, label in form.missing.items()}
     shown = {name: text for name, text in faults.items() if name not in needed}
     if form.state.is_attempted:

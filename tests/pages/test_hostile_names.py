@@ -1,0 +1,51 @@
+"""Customers whose names try something: every page is walked and none of it is live Markdown."""
+
+import re
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+
+from tests.pages.conftest import HOSTILE_NAMES, READ_PAGES, WRITE_PAGES, Pages, fill
+from tests.pages.test_forms import confirm, field
+
+# Elements whose text Streamlit reads as Markdown.
+MARKDOWN = ("title", "header", "subheader", "markdown", "caption", "error", "warning", "info", "success")
+
+
+def live_names(app: AppTest) -> list[str]:
+    """Every Markdown text on the page in which one of the names stands as it was typed."""
+    texts = [str(element.value) for kind in MARKDOWN for element in getattr(app, kind)]
+    texts += [element.label for kind in ("button", "metric", "expander", "checkbox") for element in getattr(app, kind)]
+    texts += [option for radio in app.radio for option in radio.options]
+    texts += [str(table.value.to_dict()) for table in app.table]
+    plain = re.compile("|".join(re.escape(name) for name in HOSTILE_NAMES if not name.startswith('"')))
+    return [text for text in texts if plain.search(text)]
+
+
+def test_no_page_draws_a_name_as_markdown(sqlite_url: str, make_pages: Callable[[str], Pages]) -> None:
+    fill(sqlite_url, hostile=True)
+    pages = make_pages(sqlite_url)
+    for page in (*READ_PAGES, *WRITE_PAGES):
+        app = pages.open(page)
+        assert not app.exception, page
+        assert live_names(app) == [], page
+    for number in range(len(HOSTILE_NAMES)):
+        app = pages.open("customers/customer.py", customer=f"cus_hostile_{number}")
+        assert not app.exception
+        assert live_names(app) == []
+
+
+def test_forms_and_drawer_escape_names(sqlite_url: str, make_pages: Callable[[str], Pages]) -> None:
+    fill(sqlite_url, hostile=True)
+    pages = make_pages(sqlite_url)
+    for number, name in enumerate(HOSTILE_NAMES):
+        app = pages.open("credits/grants.py", customer=f"cus_hostile_{number}")
+        field(app, "text_input", "Credits").input("50")
+        field(app, "text_input", "Campaign").input(name)
+        field(app, "selectbox", "Reason").select("goodwill")
+        field(app, "text_input", "Note").input(f"a note about {name}").run()
+        assert live_names(app) == []
+        app = confirm(app)
+        assert app.success
+        assert live_names(app) == []
+    assert live_names(pages.open("system/audit.py", entry="9")) == []
