@@ -51,6 +51,8 @@ def wasted(batches: Iterable[Batch], *, at: datetime, used_micro: int, over_days
     )
     left = {batch.id: batch.free_micro for batch in order}
     ends = {b.expires_at for b in order if b.expires_at is not None}
+    if used_micro == 0:
+        return {batch.id: left[batch.id] for batch in order if batch.expires_at is not None}
     marks = sorted({at} | ends | {b.effective_at for b in order if b.effective_at > at})
     scale = over_days * _DAY_IN_MICROSECONDS
 

@@ -126,30 +126,24 @@ def load_customers(
     this_day = today(at, zone)
     statement = queries.customers(
         at=at,
-        expiring_until=end_of_day(this_day + timedelta(days=SOON_DAYS), zone),
+        in_30_days=end_of_day(this_day + timedelta(days=SOON_DAYS), zone),
         used_since=this_day - timedelta(days=RATE_DAYS),
         used_until=this_day,
         account_name=account,
     )
-    read = _renamed(statement)
-    frame = CUSTOMERS_READ.load(connection, read)
+    columns = CUSTOMERS_READ.read(connection, statement)
     values: dict[str, list[tuple[str, int]]] = {}
-    for name, currency, cents in load_values(connection, at=at, account=account).itertuples(index=False):
+    for (name, currency), cents in _values(connection, at=at, account=account).items():
         values.setdefault(name, []).append((currency, cents))
-    per_account = [values.get(name, []) for name in frame["account"]]
-    cents = [found[0][1] if len(found) == 1 else None if found else 0 for found in per_account]
-    currency = [None if not found else found[0][0] if len(found) == 1 else MIXED for found in per_account]
-    return CUSTOMERS.check(
-        frame.assign(value_cents=pd.array(cents, dtype="Int64"), currency=pd.array(currency, dtype="str"))
-    )
+    found = [values.get(name, []) for name in columns["account"]]
+    columns["value_cents"] = [each[0][1] if len(each) == 1 else None if each else 0 for each in found]
+    columns["currency"] = [None if not each else each[0][0] if len(each) == 1 else MIXED for each in found]
+    return CUSTOMERS.frame(columns)
 
 
 def load_values(connection: sa.Connection, *, at: datetime, account: str | None = None) -> pd.DataFrame:
     """Cost basis of remaining purchased credits by account and currency: see VALUES. Rounded per batch, half up."""
-    sums: dict[tuple[str, str], int] = {}
-    for row in connection.execute(queries.paid(at=at, account_name=account)):
-        part = share_of_cost_cents(row.cost_cents, part_micro=row.remaining_micro, whole_micro=row.granted_micro)
-        sums[row.account, row.currency] = sums.get((row.account, row.currency), 0) + part
+    sums = _values(connection, at=at, account=account)
     keys = sorted(sums)
     return VALUES.frame(
         {
@@ -187,7 +181,9 @@ def find_customers(connection: sa.Connection, wanted: str, *, limit: int = 8) ->
     return FOUND.load(connection, queries.find_customers(wanted.strip(), limit=limit))
 
 
-def _renamed(statement: sa.Select[Any]) -> sa.Select[Any]:
-    names = {"expiring_micro": f"expiring_{SOON_DAYS}d_micro", "used_micro": f"used_{RATE_DAYS}d_micro"}
-    columns = list(statement.selected_columns)
-    return statement.with_only_columns(*(c.label(names.get(str(c.key), str(c.key))) for c in columns))
+def _values(connection: sa.Connection, *, at: datetime, account: str | None) -> dict[tuple[str, str], int]:
+    sums: dict[tuple[str, str], int] = {}
+    for name, currency, cost, granted, remaining in connection.execute(queries.paid(at=at, account_name=account)):
+        part = share_of_cost_cents(cost, part_micro=remaining, whole_micro=granted)
+        sums[name, currency] = sums.get((name, currency), 0) + part
+    return sums

@@ -200,7 +200,7 @@ def load_movements(
     def add(movement: str, credit_type: str, amount: int) -> None:
         sums[movement, credit_type] = sums.get((movement, credit_type), 0) + amount
 
-    for row in connection.execute(queries.movements(cuts, account_name=account)):
+    for row in connection.execute(queries.movements(cuts, at=at, account_name=account)):
         add("issued" if row.from_bucket == Bucket.ISSUED else row.to_bucket, row.credit_type, row.amount_micro)
     for row in connection.execute(queries.unswept(cuts, at=at, account_name=account)):
         add("expired", row.credit_type, row.amount_micro)

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
@@ -15,7 +14,7 @@ from analytics.frames.schema import Schema, instant, maybe_whole, micro, text, w
 from ledger import queries
 from ledger.core.amounts import share_of_cost_cents
 from ledger.core.burn import burn_order
-from ledger.core.lifecycle import end_of_day
+from ledger.core.lifecycle import end_of_day, last_day
 from ledger.core.records import Batch, CreditType
 
 
@@ -107,6 +106,9 @@ TOP_UPS = Schema(
 )
 
 
+_TYPES = {kind.value: kind for kind in CreditType}
+
+
 def load_batches(connection: sa.Connection, *, account: str, at: datetime) -> pd.DataFrame:
     """Every batch of one account with its state and place in the burn order at an instant: see BATCHES.
 
@@ -155,19 +157,12 @@ def load_expiring(
     Batches not yet effective are in it: they end, too.
     """
     until = end_of_day(today(at, zone) + timedelta(days=within_days), zone)
-    frame = EXPIRING_READ.load(connection, queries.expiring(at=at, until=until, account_name=account))
-    # Credits that end at midnight can be used through the day before.
-    ends = (frame["expires_at"] - pd.Timedelta(microseconds=1)).dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
-    values = [
-        None if pd.isna(cost) else _value(int(cost), left, granted)
-        for cost, left, granted in zip(frame["cost_cents"], frame["left_micro"], frame["granted_micro"], strict=True)
-    ]
-    return EXPIRING.check(
-        frame.assign(
-            value_cents=pd.array(values, dtype="Int64"),
-            days_left=(ends - pd.Timestamp(today(at, zone))).dt.days.astype(np.int64),
-        )
-    )
+    columns = EXPIRING_READ.read(connection, queries.expiring(at=at, until=until, account_name=account))
+    this_day = today(at, zone)
+    amounts = zip(columns["cost_cents"], columns["left_micro"], columns["granted_micro"], strict=True)
+    columns["value_cents"] = [_value(*amount) for amount in amounts]
+    columns["days_left"] = [(last_day(ends, zone) - this_day).days for ends in columns["expires_at"]]
+    return EXPIRING.frame(columns)
 
 
 def load_top_ups(
@@ -186,14 +181,16 @@ def load_top_ups(
 
 def load_core_batches(connection: sa.Connection, *, at: datetime, account: str) -> list[Batch]:
     """The batches of one account as the ledger's core sees them: with credits, not expired, scheduled ones included."""
-    return [_core(row) for row in connection.execute(queries.spendable(at=at, account_name=account))]
+    return load_all_core_batches(connection, at=at, account=account).get(account, [])
 
 
-def load_all_core_batches(connection: sa.Connection, *, at: datetime) -> Mapping[str, list[Batch]]:
-    """The same for every account that has any, by account, in one statement."""
+def load_all_core_batches(
+    connection: sa.Connection, *, at: datetime, account: str | None = None
+) -> Mapping[str, list[Batch]]:
+    """The same for every account that has any, by account, in one statement; or for one account alone."""
     found: dict[str, list[Batch]] = {}
-    for row in connection.execute(queries.spendable(at=at)):
-        found.setdefault(row.account, []).append(_core(row))
+    for name, number, kind, *rest in connection.execute(queries.spendable(at=at, account_name=account)):
+        found.setdefault(name, []).append(Batch(number, _TYPES[kind], *rest))
     return found
 
 

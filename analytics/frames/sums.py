@@ -3,11 +3,13 @@
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
 from analytics.frames.schema import Schema, day, micro, text, whole
 from ledger import queries
+from ledger.core.records import Bucket
 
 ISSUED, USED, EXPIRED = "issued", "used", "expired"
 
@@ -15,7 +17,7 @@ SUMS = Schema(
     "one movement and credit type between two cuts, by the day on which that stretch begins",
     (
         day("since", "first company-zone day of the stretch"),
-        text("movement", "issued (effective from), used (by day of the event) or expired (by the batch's date)"),
+        text("movement", "issued (effective from), used (day of the event), expired (the batch's date) or removed"),
         text("credit_type", "credit type"),
         micro("amount_micro", "credits moved"),
     ),
@@ -32,24 +34,36 @@ PURCHASES = Schema(
 )
 
 
-def load_sums(connection: sa.Connection, *, cuts: tuple[date, ...], at: datetime, zone: ZoneInfo) -> pd.DataFrame:
-    """What was issued, used and expired between the cuts, up to an instant: see SUMS.
+def load_sums(
+    connection: sa.Connection,
+    *,
+    cuts: tuple[date, ...],
+    at: datetime,
+    zone: ZoneInfo,
+    usage: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """What was issued, used, expired and removed between the cuts, up to an instant: see SUMS.
+
+    ``usage`` is DAILY_USAGE of all customers, if it was loaded anyway and covers the cuts: it spares a statement.
 
     `analytics.periods.cuts` makes the cuts. A batch counts as expired from its own date, whether the sweep has booked
     it or not.
     """
     midnights = _midnights(cuts, zone)
-    rows: list[tuple[int, str, str, int]] = []
-    for movement, statement in (
-        (ISSUED, queries.issued(midnights, at=at)),
-        (USED, queries.used(cuts)),
-        (EXPIRED, queries.expired(midnights)),
-        (EXPIRED, queries.unswept(midnights, at=at)),
-    ):
-        rows += [(r.segment, movement, r.credit_type, r.amount_micro) for r in connection.execute(statement)]
+    rows: list[tuple[date, str, str, int]] = []
+    for number, source, target, kind, amount in connection.execute(queries.movements(midnights, at=at)):
+        movement = ISSUED if source == Bucket.ISSUED else target
+        rows.append((cuts[number - 1], movement, kind, amount))
+    due = connection.execute(queries.unswept(midnights, at=at))
+    rows += [(cuts[number - 1], EXPIRED, kind, amount) for number, kind, amount in due]
+    if usage is None:
+        used = connection.execute(queries.used(cuts))
+        rows += [(cuts[number - 1], USED, kind, amount) for number, kind, amount in used]
+    else:
+        rows += _used(usage, cuts)
     return SUMS.frame(
         {
-            "since": [cuts[number - 1] for number, *_ in rows],
+            "since": [since for since, *_ in rows],
             "movement": [movement for _, movement, _, _ in rows],
             "credit_type": [kind for _, _, kind, _ in rows],
             "amount_micro": [amount for *_, amount in rows],
@@ -69,6 +83,16 @@ def load_purchases(connection: sa.Connection, *, cuts: tuple[date, ...], at: dat
             "cost_cents": [row.cost_cents for row in rows],
         }
     )
+
+
+def _used(usage: pd.DataFrame, cuts: tuple[date, ...]) -> list[tuple[date, str, str, int]]:
+    stretch = np.searchsorted(np.array(cuts, dtype="datetime64[us]"), usage["day"].to_numpy(), side="right")
+    sums: dict[tuple[int, str], int] = {}
+    amounts = zip(stretch.tolist(), usage["credit_type"].tolist(), usage["used_micro"].tolist(), strict=True)
+    for number, kind, amount in amounts:
+        if 0 < number < len(cuts):
+            sums[number, kind] = sums.get((number, kind), 0) + amount
+    return [(cuts[number - 1], USED, kind, amount) for (number, kind), amount in sums.items()]
 
 
 def _midnights(cuts: tuple[date, ...], zone: ZoneInfo) -> tuple[datetime, ...]:

@@ -59,12 +59,12 @@ def forecast_head() -> sa.Select[Any]:
 
 
 def customers(
-    *, at: datetime, expiring_until: datetime, used_since: date, used_until: date, account_name: str | None = None
+    *, at: datetime, in_30_days: datetime, used_since: date, used_until: date, account_name: str | None = None
 ) -> sa.Select[Any]:
-    """Customers with what they have, what they used in [used_since, used_until) and when they last bought; by account.
+    """Customers with what they have, what they used on the 28 days [used_since, used_until), when they last bought.
 
-    available counts open batches less holds; balance and held also count batches not yet effective; expiring counts
-    credits whose batch ends in (at, expiring_until].
+    Sorted by account. available counts open batches less holds; balance and held also count batches not yet effective;
+    expiring counts free credits whose batch ends in (at, in_30_days].
     """
     alive = [batch.c.remaining_micro > 0, is_alive(at)]
     used_days = [usage_daily.c.day >= used_since, usage_daily.c.day < used_until]
@@ -77,7 +77,7 @@ def customers(
             total_if(is_open(at), free()).label("available_micro"),
             total(batch.c.held_micro).label("held_micro"),
             total(batch.c.remaining_micro).label("balance_micro"),
-            total_if(batch.c.expires_at <= expiring_until, free()).label("expiring_micro"),
+            total_if(batch.c.expires_at <= in_30_days, free()).label("expiring_30d_micro"),
             sa.func.min(batch.c.expires_at, type_=batch.c.expires_at.type).label("next_expiry_at"),
         )
         .where(*alive)
@@ -105,9 +105,9 @@ def customers(
             or_zero(shelf.c.available_micro).label("available_micro"),
             or_zero(shelf.c.held_micro).label("held_micro"),
             or_zero(shelf.c.balance_micro).label("balance_micro"),
-            or_zero(shelf.c.expiring_micro).label("expiring_micro"),
+            or_zero(shelf.c.expiring_30d_micro).label("expiring_30d_micro"),
             shelf.c.next_expiry_at,
-            or_zero(used.c.used_micro).label("used_micro"),
+            or_zero(used.c.used_micro).label("used_28d_micro"),
             sa.type_coerce(last_used.scalar_subquery(), sa.Date()).label("last_used_day"),
             sa.type_coerce(last_top_up.scalar_subquery(), batch.c.granted_at.type).label("last_top_up_at"),
         )

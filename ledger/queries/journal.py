@@ -156,8 +156,8 @@ def batch_entries(batch_id: int, *, limit: int | None = 200, offset: int = 0) ->
     return page(statement, limit=limit, offset=offset)
 
 
-def movements(cuts: tuple[datetime, ...], *, account_name: str | None = None) -> sa.Select[Any]:
-    """Booked moves other than use, by segment between the cuts, bucket and type: issued, expired and removed credits.
+def movements(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
+    """Booked moves other than use, effective by that instant: issued, expired and removed credits between the cuts.
 
     Columns segment, from_bucket, to_bucket, credit_type, amount_micro. Expiries the sweep has not booked are not in it:
     see `unswept`.
@@ -172,29 +172,12 @@ def movements(cuts: tuple[datetime, ...], *, account_name: str | None = None) ->
             total(entry.c.amount_micro).label("amount_micro"),
         )
         .select_from(entry.join(batch, batch.c.id == entry.c.batch_id))
-        .where(entry.c.to_bucket != Bucket.CONSUMED.value)
+        .where(entry.c.to_bucket != Bucket.CONSUMED.value, entry.c.effective_at <= at)
         .group_by(sa.text("1"), entry.c.from_bucket, entry.c.to_bucket, batch.c.credit_type)
     )
     if cuts:
         statement = statement.where(entry.c.effective_at >= cuts[0], entry.c.effective_at < cuts[-1])
     return statement if account_name is None else statement.where(entry.c.account_id == account_id(account_name))
-
-
-def expired(cuts: tuple[datetime, ...]) -> sa.Select[Any]:
-    """Expiries that the sweep has booked, by segment of the batch's own date and type: segment, credit_type, amount."""
-    number = segment(entry.c.effective_at, cuts).label("segment")
-    return (
-        sa.select(number, batch.c.credit_type, total(entry.c.amount_micro).label("amount_micro"))
-        .select_from(entry.join(batch, batch.c.id == entry.c.batch_id))
-        .where(
-            # Said twice on purpose: the first lets the database use the small index of everything but usage.
-            entry.c.to_bucket != Bucket.CONSUMED.value,
-            entry.c.to_bucket == Bucket.EXPIRED.value,
-            entry.c.effective_at >= cuts[0],
-            entry.c.effective_at < cuts[-1],
-        )
-        .group_by(sa.text("1"), batch.c.credit_type)
-    )
 
 
 def account_movements(account_name: str, *, since: datetime) -> sa.Select[Any]:

@@ -139,14 +139,6 @@ def expiring(*, at: datetime, until: datetime, account_name: str | None = None) 
     return _of(statement, account_name)
 
 
-def issued(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
-    """Credits effective by that instant, by segment of when, and type: segment, credit_type, amount_micro."""
-    number = segment(batch.c.effective_at, cuts).label("segment")
-    statement = sa.select(number, batch.c.credit_type, total(batch.c.granted_micro).label("amount_micro"))
-    statement = statement.where(batch.c.effective_at <= at)
-    return _of(_within(statement, batch.c.effective_at, cuts).group_by(sa.text("1"), batch.c.credit_type), account_name)
-
-
 def unswept(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
     """Credits expired at that instant that the sweep has not booked yet, by segment of their expiry and type."""
     number = segment(batch.c.expires_at, cuts).label("segment")
@@ -158,15 +150,26 @@ def unswept(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | Non
 
 def purchases(cuts: tuple[datetime, ...], *, at: datetime) -> sa.Select[Any]:
     """Purchases booked by that instant, from the first one on, by account, currency and segment of their booking."""
-    number = segment(batch.c.granted_at, cuts).label("segment")
-    keys: tuple[sa.ColumnElement[Any], ...] = (account.c.external_id.label("account"), number, batch.c.currency)
-    sums = (counted().label("purchases"), total(batch.c.cost_cents).label("cost_cents"))
-    return (
-        sa.select(*keys, *sums)
-        .select_from(batch.join(account, account.c.id == batch.c.account_id))
-        .where(_PURCHASED, batch.c.granted_at <= at)
-        .group_by(account.c.external_id, sa.text("2"), batch.c.currency)
+    # Grouped by row id first: grouping by the external id would compare texts for every batch.
+    keys: tuple[sa.ColumnElement[Any], ...] = (
+        batch.c.account_id,
+        segment(batch.c.granted_at, cuts).label("segment"),
+        batch.c.currency,
     )
+    sums = (counted().label("purchases"), total(batch.c.cost_cents).label("cost_cents"))
+    bought = (
+        sa.select(*keys, *sums)
+        .where(_PURCHASED, batch.c.granted_at <= at)
+        .group_by(batch.c.account_id, sa.text("2"), batch.c.currency)
+        .subquery("bought")
+    )
+    return sa.select(
+        account.c.external_id.label("account"),
+        bought.c.segment,
+        bought.c.currency,
+        bought.c.purchases,
+        bought.c.cost_cents,
+    ).select_from(bought.join(account, account.c.id == bought.c.account_id))
 
 
 def payments(
