@@ -3,7 +3,7 @@
 Writes go through `Work`, which speaks to the driver directly: on PostgreSQL every `fetch` and the final `commit` are
 one round trip each, because their statements travel in a pipeline; on SQLite they run one after another in the process.
 Statements are SQLAlchemy expressions compiled once per database, so both databases run the same text of ours.
-Source: architecture.md §9 (the number of round trips decides), docs/decisions/0002.
+Source: docs/decisions/0002 (the number of round trips decides).
 """
 
 import sqlite3
@@ -140,7 +140,13 @@ class Database:
 
 def _sqlite_writer(dbapi: DBAPIConnection, _record: Any) -> None:
     dbapi.isolation_level = None
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000", "synchronous=FULL"):
+    for pragma in (
+        "journal_mode=WAL",
+        "foreign_keys=ON",
+        "busy_timeout=10000",
+        "synchronous=FULL",
+        "recursive_triggers=ON",
+    ):
         dbapi.execute(f"PRAGMA {pragma}")
 
 
@@ -204,16 +210,16 @@ class Work:
         statement = prepared.on(self.dialect)
         self._pending.append((statement.sql, statement.bind(values), False))
 
-    def queue_rows(self, table: sa.Table, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+    def queue_rows(
+        self, table: sa.Table, columns: Sequence[str], rows: list[tuple[Any, ...]], *, on_conflict: str = ""
+    ) -> None:
         """Add many inserted rows of one table: one statement, whatever their number."""
         if not rows:
             return
-        many = _insert_many(table, tuple(columns), self.dialect)
-        bound = many.bind(rows)
-        if self.is_postgresql:
-            self._pending.append((many.sql, [list(column) for column in zip(*bound, strict=True)], False))
-        else:
-            self._pending.append((many.sql, bound, True))
+        many = _insert_many(table, tuple(columns), on_conflict, self.dialect)
+        by_column = many.bind(rows)
+        values = by_column if self.is_postgresql else list(zip(*by_column, strict=True))
+        self._pending.append((many.sql, values, not self.is_postgresql))
 
     def flush(self) -> None:
         """Send what is queued, without ending the transaction."""
@@ -268,30 +274,30 @@ def _next_ids(table: str, is_postgresql: bool) -> Prepared:
 
 
 class _InsertMany:
-    def __init__(self, table: sa.Table, columns: tuple[str, ...], dialect: sa.Dialect) -> None:
+    """One statement that inserts any number of rows: from arrays on PostgreSQL, row by row inside SQLite."""
+
+    def __init__(self, table: sa.Table, columns: tuple[str, ...], on_conflict: str, dialect: sa.Dialect) -> None:
         quote = dialect.identifier_preparer.quote
         names = ", ".join(quote(column) for column in columns)
         if dialect.name == "postgresql":
             arrays = ", ".join(f"%s::{table.c[c].type.compile(dialect)}[]" for c in columns)
-            self.sql = f"INSERT INTO {quote(table.name)} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608 - names of ours
+            rows = f"SELECT * FROM unnest({arrays})"  # noqa: S608 - names of ours
         else:
-            self.sql = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - names of ours
+            rows = f"VALUES ({', '.join('?' * len(columns))})"
+        self.sql = f"INSERT INTO {quote(table.name)} ({names}) {rows} {on_conflict}"
         self._binders: list[Callable[[Any], Any] | None] = [
             table.c[c].type.dialect_impl(dialect).bind_processor(dialect) for c in columns
         ]
 
-    def bind(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        if not any(self._binders):
-            return rows
-        return [
-            tuple(value if bind is None else bind(value) for value, bind in zip(row, self._binders, strict=True))
-            for row in rows
-        ]
+    def bind(self, rows: list[tuple[Any, ...]]) -> list[list[Any]]:
+        """The values by column, as the driver takes them."""
+        by_column = zip(self._binders, zip(*rows, strict=True), strict=True)
+        return [list(values) if bind is None else [bind(value) for value in values] for bind, values in by_column]
 
 
 @cache
-def _insert_many(table: sa.Table, columns: tuple[str, ...], dialect: sa.Dialect) -> _InsertMany:
-    return _InsertMany(table, columns, dialect)
+def _insert_many(table: sa.Table, columns: tuple[str, ...], on_conflict: str, dialect: sa.Dialect) -> _InsertMany:
+    return _InsertMany(table, columns, on_conflict, dialect)
 
 
 def is_transient(error: BaseException | None) -> bool:

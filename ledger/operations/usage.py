@@ -24,6 +24,7 @@ from ledger.receipt import Receipt, Refusal
 # Clocks of callers may run a little ahead of ours.
 FUTURE_TOLERANCE = timedelta(minutes=5)
 BULK_MAX_EVENTS = 10_000
+EVENT_ID_MAX_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class UsageEvent:
 
     def faults(self) -> list[Fault]:
         return [
-            *text_faults("event_id", self.event_id, longest=200),
+            *text_faults("event_id", self.event_id, longest=EVENT_ID_MAX_CHARS),
             *text_faults("feature", self.feature, longest=120),
             *amount_faults("quantity", self.quantity_micro),
             *instant_faults("occurred_at", self.occurred_at),
@@ -202,7 +203,7 @@ def record_usage_bulk(context: Context, command: RecordUsageBulk) -> Outcome:
                 account=command.account, required_micro=cost, available_micro=shelf.available_micro
             )
         assert refusal is not None
-        refusals.append(Refusal(event.event_id, refusal.code, str(refusal)))
+        refusals.append(Refusal(_shown(event.event_id), refusal.code, str(refusal)))
     usage.queue()
     receipt = _receipt(
         command,
@@ -305,6 +306,11 @@ def _refusal_before_price(
     if not faults and event.occurred_at > context.at + FUTURE_TOLERANCE:
         faults = [Fault("occurred_at", _in_the_future(context.at))]
     return InvalidCommand(faults) if faults else None
+
+
+def _shown(event_id: str) -> str:
+    """An id as a receipt can carry it: a refused one may hold what no database stores, or be endless."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in event_id[:EVENT_ID_MAX_CHARS])
 
 
 def _in_the_future(at: datetime) -> str:
