@@ -16,6 +16,7 @@ from ledger.errors import (
     LedgerError,
     NotFound,
     NotPermitted,
+    NotSetUp,
     ReferenceUsed,
     Unavailable,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "NewBatch",
     "NotFound",
     "NotPermitted",
+    "NotSetUp",
     "OpenAccount",
     "Permission",
     "Reason",

@@ -11,6 +11,7 @@ LedgerError
 │   └── EventReused         the event id was used before with other content
 ├── InsufficientCredits     not enough open credits; nothing was booked
 ├── GatewayError            somebody else's machine
+│   ├── NotSetUp            the database is there but holds no ledger yet
 │   └── Unavailable         the database (or a provider) did not answer; safe to repeat with the same key
 └── LedgerCorrupt           the books contradict themselves; never caught
 
@@ -123,6 +124,14 @@ class Unavailable(GatewayError):
     def __init__(self, *, what: str, detail: str) -> None:
         self.what, self.detail = what, detail
         super().__init__(f"The {what} did not answer ({detail}). It is safe to try again with the same key.")
+
+
+class NotSetUp(GatewayError):
+    code = "not_set_up"
+
+    def __init__(self, *, command: str) -> None:
+        self.command = command
+        super().__init__(f"The database holds no ledger yet; run: {command}")
 
 
 class LedgerCorrupt(LedgerError):

@@ -18,7 +18,7 @@ from ledger.clock import Clock, FixedClock, SystemClock
 from ledger.context import AlreadyDone, Context
 from ledger.core.policy import ACT_WORDS, Actor, Permission, allows, roles_with
 from ledger.database import Database, Work, is_transient
-from ledger.errors import InvalidCommand, NotPermitted, Unavailable
+from ledger.errors import InvalidCommand, NotPermitted, NotSetUp, Unavailable
 from ledger.journal import send
 from ledger.models import company, transaction
 from ledger.operations import HANDLERS
@@ -159,32 +159,33 @@ def _content(value: Any) -> Any:
     kind = type(value)
     if kind is str or kind is int:
         return value
-    if is_dataclass(kind):
+    if named := _defaults(kind):
         parts: list[Any] = [kind.__name__]
-        for name, default in _defaults(kind):
+        for name, default in named:
             part = getattr(value, name)
             if part != default:
                 parts.append((name, _content(part)))
         return parts
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC).isoformat()
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC) if value.tzinfo not in (None, UTC) else value).isoformat()
     if isinstance(value, dict):
         return sorted((key, _content(part)) for key, part in value.items())
     return [_content(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 @cache
-def _defaults(kind: type[Any]) -> tuple[tuple[str, Any], ...]:
-    """Names and defaults of a dataclass's fields."""
+def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+    """Names and defaults of a dataclass's fields; none for any other type."""
     return tuple(
-        (one.name, one.default if one.default_factory is MISSING else one.default_factory()) for one in fields(kind)
+        (one.name, one.default if one.default_factory is MISSING else one.default_factory())
+        for one in (fields(kind) if is_dataclass(kind) else ())
     )
 
 
 def open_ledger(url: str | None = None, *, clock: Clock | None = None) -> Ledger:
     """Open a migrated ledger database; the address comes from the settings unless given.
 
-    Raises Unavailable when the database cannot be reached or was never migrated, naming the command to run.
+    Raises Unavailable when the database cannot be reached, NotSetUp when it was never migrated.
     """
     database = Database(url or settings().database_url)
     if clock is None:
@@ -197,4 +198,4 @@ def open_ledger(url: str | None = None, *, clock: Clock | None = None) -> Ledger
             if "no such table" not in str(error):
                 raise Unavailable(what="database", detail=str(error.orig)) from error
     database.dispose()
-    raise Unavailable(what="database", detail="it holds no ledger yet; run: python -m service.cli migrate")
+    raise NotSetUp(command="python -m service.cli migrate")

@@ -133,13 +133,9 @@ _MOVE_ACCOUNT = Prepared(
 # Above this many entries arrays beat one JSON body (docs/benchmarks.md).
 _FUNCTION_MAX_ENTRIES = 20
 _POST = Prepared(sa.text("SELECT post_to_ledger(:body)").bindparams(sa.bindparam("body", type_=sa.Text)))
-_ADD_USAGE = Prepared(
-    sa.text(
-        "INSERT INTO usage_daily (account_id, day, feature, credit_type, used_micro, events)"
-        " VALUES (:account_id, :day, :feature, :credit_type, :used_micro, :events)"
-        " ON CONFLICT (account_id, day, feature, credit_type) DO UPDATE SET"
-        " used_micro = usage_daily.used_micro + excluded.used_micro, events = usage_daily.events + excluded.events"
-    ).bindparams(*(sa.bindparam(c.name, type_=c.type) for c in usage_daily.c))
+_ADD_TO_DAY = (
+    "ON CONFLICT (account_id, day, feature, credit_type) DO UPDATE SET"
+    " used_micro = usage_daily.used_micro + excluded.used_micro, events = usage_daily.events + excluded.events"
 )
 
 
@@ -240,8 +236,7 @@ def send(work: Work, posting: Posting) -> None:
         work.queue(_MOVE_BATCH, {"batch_id": batch_id, "remaining": remaining, "held": held})
     for account_id, available, held in posting.account_moves:
         work.queue(_MOVE_ACCOUNT, {"account_id": account_id, "available": available, "held": held})
-    for row in posting.days:
-        work.queue(_ADD_USAGE, dict(zip(DAY_COLUMNS, row, strict=True)))
+    work.queue_rows(usage_daily, DAY_COLUMNS, posting.days, on_conflict=_ADD_TO_DAY)
 
 
 def asdict_shallow(posting: Posting) -> dict[str, Any]:

@@ -29,18 +29,20 @@ from ledger import (
     Role,
     SetFeaturePrice,
     UsageEvent,
-    credits_to_micro,
     micro_to_text,
     open_ledger,
 )
 from ledger import demo as demo_company
 from ledger.database import Database
+from ledger.demo_cast import ZONE as DEMO_ZONE
 from ledger.migrations import upgrade
 from ledger.models import account as account_table
+from ledger.models import company
 from ledger.settings import settings
 from ledger.sweep import expire_due_everywhere
 from service import doctor as doctor_checks
 from service import real_data, show
+from service.cli_words import CREDITS, DAY, INSTANT
 from service.usage_file import FileFault
 from service.usage_import import ImportReport, import_usage
 
@@ -57,46 +59,11 @@ EXIT_CODES = {
     "event_reused": 5,
     "insufficient_credits": 6,
     "gateway_error": 7,
+    "not_set_up": 7,
     "unavailable": 7,
     "ledger_corrupt": 8,
 }
 FAULTS_SHOWN = 20
-
-
-class _Credits(click.ParamType[int]):
-    name = "credits"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return value if isinstance(value, int) else credits_to_micro(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Instant(click.ParamType[datetime]):
-    name = "instant"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not an instant such as 2026-03-10T12:00:00+00:00", param, ctx)
-        if at.tzinfo is None:
-            self.fail(f"{value!r} has no offset; write 2026-03-10T12:00:00+00:00 or end with Z", param, ctx)
-        return at.astimezone(UTC)
-
-
-class _Day(click.ParamType[date]):
-    name = "day"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        try:
-            return value if isinstance(value, date) else date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a day such as 2026-03-10", param, ctx)
-
-
-CREDITS, INSTANT, DAY = _Credits(), _Instant(), _Day()
 
 
 def refusing_clearly(act: Callable[..., None]) -> Callable[..., None]:
@@ -144,12 +111,20 @@ def migrate() -> None:
 def demo(forecasts: bool) -> None:
     """Load the demo company into an empty database; leaves one with accounts as it is."""
     url = settings().database_url
-    upgrade(url, name=demo_company.NAME, zone=demo_company.ZONE, currency=demo_company.CURRENCY, is_demo=True)
+    upgrade(url, name=demo_company.NAME, zone=DEMO_ZONE, currency=demo_company.CURRENCY, is_demo=True)
     database = Database(url)
     with database.reader.connect() as connection:
-        if connection.execute(sa.select(account_table.c.id).limit(1)).first() is not None:
-            click.echo(f"{show.address(url)} holds accounts already; the demo company was not loaded again.")
-            return
+        is_empty = connection.execute(sa.select(account_table.c.id).limit(1)).first() is None
+        is_demo = connection.execute(sa.select(company.c.is_demo)).scalar_one()
+    if not is_empty:
+        database.dispose()
+        if is_demo and not demo_company.is_complete(open_ledger(url)):
+            raise click.ClickException(
+                f"{show.address(url)} holds a demo company whose load was interrupted. "
+                "Remove that database (for SQLite: the file) and run this again."
+            )
+        click.echo(f"{show.address(url)} holds accounts already; the demo company was not loaded again.")
+        return
     now = datetime.now(UTC).replace(microsecond=0)
     with click.progressbar(length=1, label="Demo company") as bar:
 

@@ -1,8 +1,8 @@
 """Real usage into an empty ledger: accounts, prices, three years of events, and a funding history made up around them.
 
 The usage is real (customers.csv, usage.csv.gz; see the data folder's own README), the funding is not: it follows
-one rule, without chance. Each month a customer whose credits would not last the month buys enough for two months more; every
-seventh customer is given promotional credits each spring, every fifth buys far ahead, so that some credits expire.
+one rule, without chance. Each month a customer whose credits would not last the month buys enough for two months more;
+every seventh customer is given promotional credits each spring, every fifth buys far ahead, and some credits expire.
 """
 
 import csv

@@ -64,15 +64,14 @@ def _open(path: Path) -> TextIO:
 
 
 def _rows(reader: "csv.DictReader[str]") -> Iterator[UsageRow | RowFault]:
-    columns = _Columns(reader.fieldnames or [])
+    columns = _Columns(list(reader.fieldnames or []))
     seen: Counter[tuple[str, str]] = Counter()
     for row in reader:
         yield _judge(reader.line_num, row, columns, seen)
 
 
 class _Columns:
-    def __init__(self, header: list[str] | tuple[str, ...]) -> None:
-        names = list(header)
+    def __init__(self, names: list[str]) -> None:
         self.account = _one_of(names, ACCOUNT_NAMES)
         self.feature = _one_of(names, ("feature",))
         self.quantity = _one_of(names, QUANTITY_NAMES)

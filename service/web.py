@@ -29,7 +29,7 @@ def middleware() -> list[Middleware]:
 async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     """Runs while the server is up."""
     # What pages need, loaded before the first visitor, then taken out of garbage collection: Streamlit collects after
-    # each rerun, and walking these objects took most of a rerun's time (architecture.md §9).
+    # each rerun, and walking these objects took most of a rerun's time.
     for module in ("analytics.frames", "plotly.graph_objects", "babel.numbers"):
         import_module(module)
     gc.collect()

@@ -66,7 +66,7 @@ def text_faults(name: str, text: str, *, required: bool = True, longest: int = T
         return [Fault(name, "must not be empty")]
     if len(text) > longest:
         return [Fault(name, f"has {len(text)} characters, at most {longest} are allowed")]
-    if any(not c.isprintable() and _is_unshowable(c) for c in text):
+    if not text.isprintable() and any(not c.isprintable() and _is_unshowable(c) for c in text):
         return [Fault(name, "contains characters that cannot be shown")]
     return []
 

@@ -1,0 +1,216 @@
+"""The cast of the demo company: who uses how much of what, and how they buy."""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+
+from ledger.core.records import AccountType, CreditType
+
+ZONE = "Europe/Berlin"
+DAYS = 548
+
+# By feature: label, unit, credits per unit.
+FEATURES = {
+    "api_basic": ("Basic API call", "call", 1),
+    "api_advanced": ("Advanced API call", "call", 5),
+    "image": ("Image processing", "image", 10),
+    "export": ("Data export", "export", 15),
+    "ai_analysis": ("AI analysis", "analysis", 25),
+    "large_file": ("Large file processing", "file", 50),
+}
+Level = Callable[[int, date], float]
+# Credits given on a day of the demo's life: day, type, credits, reason code.
+Gift = tuple[int, CreditType, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """One character: how much it uses on a day of its life (0 = the first demo day), of what, and how it buys."""
+
+    account: str
+    name: str
+    tier: str
+    account_type: AccountType
+    level: Level
+    mix: tuple[str, ...]
+    joins: int = 0
+    stops_buying: int = DAYS
+    zone: str = ZONE
+    trial: int = 500
+    buys_ahead: float = 45.0
+    # The last purchase, three weeks before the end, leaves credits for so many days of the present.
+    left_at_end_days: int | None = None
+    extra: tuple[Gift, ...] = ()
+
+
+def steady(base: float) -> Level:
+    """The same level every week."""
+    return lambda _day, _date: base
+
+
+def growing(base: float, *, per_month: float) -> Level:
+    """A level that grows by a share every thirty days."""
+    return lambda day, _date: base * (1 + per_month) ** (day / 30)
+
+
+def seasonal(base: float, *, peak_month: int, swing: float) -> Level:
+    """A level that swings over the year around a peak month."""
+    return lambda _day, at: (
+        base * (1 + swing * math.cos(2 * math.pi * (at.timetuple().tm_yday / 30.4 - peak_month) / 12))
+    )
+
+
+def until_day(level: Level, last: int) -> Level:
+    """A level that stops for good."""
+    return lambda day, at: level(day, at) if day <= last else 0.0
+
+
+def with_spike(level: Level, *, first: int, days: int, factor: float) -> Level:
+    """A level with a burst of some days."""
+    return lambda day, at: level(day, at) * (factor if first <= day < first + days else 1)
+
+
+_FILLERS = (
+    "Alder Analytics", "Basalt Maps", "Cobalt Care", "Dune Media", "Ember Legal", "Fjord Freight", "Garnet Games",
+    "Hazel Health", "Iris Insurance", "Juniper Jobs", "Kite Commerce", "Lagoon Learning", "Maple Mobility",
+    "Nimbus News", "Onyx Optics", "Prairie Power", "Quartz Quality", "Raven Retail", "Sable Security", "Tundra Travel",
+    "Umber Utilities", "Vega Ventures", "Willow Works", "Xenon Labs", "Yarrow Youth", "Zephyr Zoo", "Birch Bank",
+    "Cedar Chemicals", "Delta Dental",
+)  # fmt: skip
+
+
+def characters(dice: random.Random) -> list[Customer]:
+    """The whole cast: eleven with a story, the rest ordinary."""
+    prepaid, hybrid, subscription = AccountType.PREPAID, AccountType.HYBRID, AccountType.SUBSCRIPTION
+    every = tuple(FEATURES)
+    outage = (DAYS - 75, CreditType.COMPENSATION, 600, "outage")
+    allowance = tuple((day, CreditType.ROLLOVER, 400, "allowance") for day in range(40, DAYS, 30))
+    cast = [
+        Customer(
+            "cus_aurora",
+            "Aurora Translate",
+            "enterprise",
+            prepaid,
+            growing(420, per_month=0.06),
+            every,
+            extra=(outage,),
+        ),
+        Customer("cus_semester", "Semester Labs", "pro", hybrid, seasonal(260, peak_month=11, swing=0.7), every[:4]),
+        Customer(
+            "cus_pixelforge",
+            "Pixelforge Studio",
+            "pro",
+            prepaid,
+            with_spike(steady(150), first=DAYS - 24, days=6, factor=5),
+            ("image", "large_file", "api_basic"),
+            extra=(outage, (DAYS - 140, CreditType.PROMOTIONAL, 1_500, "summer boost")),
+        ),
+        Customer(
+            "cus_hobbyhorse",
+            "Hobbyhorse (trial)",
+            "free",
+            AccountType.LEAD,
+            until_day(steady(6), DAYS - 130),
+            ("api_basic",),
+            joins=DAYS - 160,
+            stops_buying=0,
+        ),
+        Customer(
+            "cus_northwind",
+            "Northwind Robotics",
+            "pro",
+            prepaid,
+            growing(190, per_month=0.03),
+            ("ai_analysis", "api_advanced", "api_basic"),
+            left_at_end_days=6,
+        ),
+        Customer(
+            "cus_harbor",
+            "Quiet Harbor",
+            "basic",
+            prepaid,
+            until_day(steady(60), DAYS - 60),
+            ("export", "api_basic"),
+            stops_buying=DAYS - 90,
+            buys_ahead=150,
+            extra=((DAYS - 80, CreditType.PROMOTIONAL, 2_400, "spring campaign"),),
+        ),
+        Customer(
+            "cus_lantern",
+            "Lantern Library",
+            "basic",
+            prepaid,
+            steady(5),
+            ("export", "api_basic"),
+            buys_ahead=600,
+            extra=((DAYS - 72, CreditType.PROMOTIONAL, 1_000, "summer boost"),),
+        ),
+        Customer(
+            "cus_fresh",
+            "Fresh Start GmbH",
+            "free",
+            AccountType.LEAD,
+            steady(0),
+            ("api_basic",),
+            joins=DAYS - 3,
+            trial=0,
+        ),
+        Customer(
+            "cus_meridian",
+            "Meridian Cloud",
+            "enterprise",
+            subscription,
+            growing(300, per_month=0.02),
+            every,
+            zone="America/New_York",
+            extra=(*allowance, outage),
+        ),
+        Customer(
+            "cus_bluebell",
+            "Bluebell & Sons",
+            "basic",
+            hybrid,
+            steady(45),
+            ("api_basic", "export"),
+            zone="Asia/Tokyo",
+            extra=(
+                (DAYS - 100, CreditType.REFERRAL, 750, "referral"),
+                (DAYS - 35, CreditType.REFERRAL, 750, "referral"),
+            ),
+        ),
+    ]
+    for name in _FILLERS:
+        base = dice.lognormvariate(4.3, 0.8)
+        level = dice.choice((steady(base), growing(base, per_month=0.03), growing(base * 1.5, per_month=-0.02),
+                             seasonal(base, peak_month=dice.randint(1, 12), swing=0.4)))  # fmt: skip
+        account = "cus_" + name.split()[0].lower()
+        extra: tuple[Gift, ...] = ()
+        if dice.random() < 0.3:
+            extra = (
+                (
+                    dice.randint(60, DAYS - 20),
+                    CreditType.PROMOTIONAL,
+                    dice.choice((500, 1_000, 2_000)),
+                    "spring campaign",
+                ),
+            )
+        cast.append(
+            Customer(
+                account,
+                name,
+                dice.choice(("basic", "basic", "pro", "enterprise")),
+                dice.choice((prepaid, prepaid, hybrid)),
+                level,
+                tuple(dice.sample(every, dice.randint(2, 4))),
+                joins=dice.choice((0, 0, dice.randint(0, DAYS - 60))),
+                buys_ahead=dice.uniform(30, 120),
+                extra=extra,
+            )
+        )
+    return [c if c.joins == 0 or not c.extra else _from_joining(c) for c in cast]
+
+
+def _from_joining(customer: Customer) -> Customer:
+    return replace(customer, extra=tuple(gift for gift in customer.extra if gift[0] > customer.joins))
