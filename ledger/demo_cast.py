@@ -138,6 +138,15 @@ def characters(dice: random.Random) -> list[Customer]:
             extra=((DAYS - 80, CreditType.PROMOTIONAL, 2_400, "spring campaign"),),
         ),
         Customer(
+            "cus_tidepool",
+            "Tidepool Tutors",
+            "basic",
+            hybrid,
+            steady(22),
+            ("api_advanced", "api_basic"),
+            extra=((DAYS - 62, CreditType.PROMOTIONAL, 3_000, "summer boost"), outage),
+        ),
+        Customer(
             "cus_lantern",
             "Lantern Library",
             "basic",
