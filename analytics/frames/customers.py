@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import sqlalchemy as sa
 
+from analytics.frames.asking import ask
 from analytics.frames.schema import Schema, day, instant, maybe_whole, micro, text
 from ledger import queries
 from ledger.core.amounts import share_of_cost_cents
@@ -97,13 +98,13 @@ def today(at: datetime, zone: ZoneInfo) -> date:
 
 def load_company(connection: sa.Connection) -> Company:
     """The company."""
-    row = connection.execute(queries.companies()).one()
+    row = ask(connection, queries.companies).one()
     return Company(row.name, ZoneInfo(row.zone), row.currency, row.fiscal_year_start, row.is_demo)
 
 
 def load_head(connection: sa.Connection, account: str | None = None) -> tuple[int, int, int]:
     """What caches are keyed by; moves with every write that changes an answer. Raises NotFound."""
-    row = connection.execute(queries.head(account)).one_or_none()
+    row = ask(connection, queries.head, account_name=account).one_or_none()
     if row is None:
         raise NotFound(what="account", id=str(account))
     return (row.accounts, row.versions, row.last_transaction)
@@ -111,7 +112,7 @@ def load_head(connection: sa.Connection, account: str | None = None) -> tuple[in
 
 def load_forecast_head(connection: sa.Connection) -> datetime | None:
     """When a stored forecast last changed; part of the key of whatever shows forecasts."""
-    found: datetime | None = connection.execute(queries.forecast_head()).scalar_one()
+    found: datetime | None = ask(connection, queries.forecast_head).scalar_one()
     return found
 
 
@@ -124,14 +125,16 @@ def load_customers(
     30th day after it. ``account`` reads that customer alone.
     """
     this_day = today(at, zone)
-    statement = queries.customers(
+    answer = ask(
+        connection,
+        queries.customers,
         at=at,
         in_30_days=end_of_day(this_day + timedelta(days=SOON_DAYS), zone),
         used_since=this_day - timedelta(days=RATE_DAYS),
         used_until=this_day,
         account_name=account,
     )
-    columns = CUSTOMERS_READ.read(connection, statement)
+    columns = CUSTOMERS_READ.read(answer)
     values: dict[str, list[tuple[str, int]]] = {}
     for (name, currency), cents in _values(connection, at=at, account=account).items():
         values.setdefault(name, []).append((currency, cents))
@@ -156,7 +159,7 @@ def load_values(connection: sa.Connection, *, at: datetime, account: str | None 
 
 def load_customer(connection: sa.Connection, account: str) -> Customer:
     """One customer's profile. Raises NotFound."""
-    row = connection.execute(queries.profiles(account)).one_or_none()
+    row = ask(connection, queries.profiles, account_name=account).one_or_none()
     if row is None:
         raise NotFound(what="customer", id=account)
     return Customer(
@@ -178,12 +181,12 @@ def find_customers(connection: sa.Connection, wanted: str, *, limit: int = 8) ->
     """Customers whose id, name, e-mail or Stripe id contains a text: see FOUND. An empty text finds nobody."""
     if not wanted.strip():
         return FOUND.empty()
-    return FOUND.load(connection, queries.find_customers(wanted.strip(), limit=limit))
+    return FOUND.load(connection.execute(queries.find_customers(wanted.strip(), limit=limit)))
 
 
 def _values(connection: sa.Connection, *, at: datetime, account: str | None) -> dict[tuple[str, str], int]:
     sums: dict[tuple[str, str], int] = {}
-    for name, currency, cost, granted, remaining in connection.execute(queries.paid(at=at, account_name=account)):
+    for name, currency, cost, granted, remaining in ask(connection, queries.paid, at=at, account_name=account):
         part = share_of_cost_cents(cost, part_micro=remaining, whole_micro=granted)
         sums[name, currency] = sums.get((name, currency), 0) + part
     return sums

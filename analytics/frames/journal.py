@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import sqlalchemy as sa
 
+from analytics.frames.asking import ask
 from analytics.frames.schema import Schema, day, instant, maybe_whole, micro, text, value, whole
 from ledger import queries
 from ledger.core.records import Bucket, CreditType
@@ -135,14 +136,14 @@ def load_transactions(
     offset: int = 0,
 ) -> pd.DataFrame:
     """One page of the transactions that a filter lets through: see TRANSACTIONS. Reads receipts, not entries."""
-    statement = queries.transactions(wanted, sort=sort, limit=limit, offset=offset)
-    rows = [_transaction(row) for row in connection.execute(statement)]
+    answer = ask(connection, queries.transactions, wanted=wanted, sort=sort, limit=limit, offset=offset)
+    rows = [_transaction(row) for row in answer]
     return TRANSACTIONS.frame({name: [row[name] for row in rows] for name in TRANSACTIONS.names} if rows else {})
 
 
 def count_transactions(connection: sa.Connection, wanted: TransactionFilter) -> int:
     """How many transactions a filter lets through."""
-    return int(connection.execute(queries.transaction_count(wanted)).scalar_one())
+    return int(ask(connection, queries.transaction_count, wanted=wanted).scalar_one())
 
 
 def load_history(
@@ -160,7 +161,7 @@ def count_history(connection: sa.Connection, *, account: str, kinds: Sequence[st
 
 def load_transaction(connection: sa.Connection, transaction_id: int) -> Transaction:
     """One transaction. Raises NotFound."""
-    row = connection.execute(queries.transaction_by_id(transaction_id)).one_or_none()
+    row = ask(connection, queries.transaction_by_id, transaction_id=transaction_id).one_or_none()
     if row is None:
         raise NotFound(what="transaction", id=str(transaction_id))
     return Transaction(**_transaction(row), digest=row.digest)
@@ -170,14 +171,14 @@ def load_entries(
     connection: sa.Connection, transaction_id: int, *, limit: int | None = 200, offset: int = 0
 ) -> pd.DataFrame:
     """The lines of one transaction: see ENTRIES."""
-    return ENTRIES.load(connection, queries.entries(transaction_id, limit=limit, offset=offset))
+    return ENTRIES.load(ask(connection, queries.entries, transaction_id=transaction_id, limit=limit, offset=offset))
 
 
 def load_batch_entries(
     connection: sa.Connection, batch_id: int, *, limit: int | None = 200, offset: int = 0
 ) -> pd.DataFrame:
     """The lines that moved credits of one batch: see BATCH_ENTRIES."""
-    return BATCH_ENTRIES.load(connection, queries.batch_entries(batch_id, limit=limit, offset=offset))
+    return BATCH_ENTRIES.load(ask(connection, queries.batch_entries, batch_id=batch_id, limit=limit, offset=offset))
 
 
 def load_movements(
@@ -200,12 +201,12 @@ def load_movements(
     def add(movement: str, credit_type: str, amount: int) -> None:
         sums[movement, credit_type] = sums.get((movement, credit_type), 0) + amount
 
-    for row in connection.execute(queries.movements(cuts, at=at, account_name=account)):
+    for row in ask(connection, queries.movements, cuts=cuts, at=at, account_name=account):
         add("issued" if row.from_bucket == Bucket.ISSUED else row.to_bucket, row.credit_type, row.amount_micro)
-    for row in connection.execute(queries.unswept(cuts, at=at, account_name=account)):
+    for row in ask(connection, queries.unswept, cuts=cuts, at=at, account_name=account):
         add("expired", row.credit_type, row.amount_micro)
     days = (since.astimezone(zone).date(), until.astimezone(zone).date())
-    for row in connection.execute(queries.used(days, account_name=account)):
+    for row in ask(connection, queries.used, cuts=days, account_name=account):
         add("used", row.credit_type, row.amount_micro)
     types = [kind.value for kind in CreditType]
     movements = ["issued", "used", "expired", "removed"]
@@ -221,7 +222,7 @@ def load_movements(
 
 def load_account_movements(connection: sa.Connection, *, account: str, since: datetime, zone: ZoneInfo) -> pd.DataFrame:
     """Each booked move other than use of one account since an instant: see ACCOUNT_MOVEMENTS."""
-    rows = connection.execute(queries.account_movements(account, since=since)).all()
+    rows = ask(connection, queries.account_movements, account_name=account, since=since).all()
     return ACCOUNT_MOVEMENTS.frame(
         {
             "day": [_day(row, zone) for row in rows],

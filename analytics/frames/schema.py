@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 import sqlalchemy as sa
 from pandas.arrays import ArrowStringArray
 
@@ -52,16 +52,15 @@ class Schema:
     row: str
     columns: tuple[Column, ...]
 
-    def load(self, connection: sa.Connection, statement: sa.Select[Any]) -> pd.DataFrame:
-        """Run a statement whose labels are the columns of this schema, in this order."""
-        return self.frame(self.read(connection, statement))
+    def load(self, result: sa.CursorResult[*tuple[Any, ...]]) -> pd.DataFrame:
+        """The frame of an answer whose labels are the columns of this schema, in this order."""
+        return self.frame(self.read(result))
 
-    def read(self, connection: sa.Connection, statement: sa.Select[Any]) -> dict[str, Sequence[Any]]:
-        """The columns of a statement as Python values, for a loader that adds some before it makes the frame."""
-        result = connection.execute(statement)
+    def read(self, result: sa.CursorResult[*tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
+        """The columns of an answer as Python values, for a loader that adds some before it makes the frame."""
         names = tuple(result.keys())
         if names != self.names:
-            raise FrameError(f"the statement answers {names}, the schema wants {self.names}")
+            raise FrameError(f"the answer has {names}, the schema wants {self.names}")
         rows = result.all()
         return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
 
@@ -160,7 +159,7 @@ def _array(column: Column, values: Sequence[Any]) -> Any:
                     raise FrameError(f"{column.name} must hold integers, found {found!r}")
             return pd.array(list(values), dtype=pd.Int64Dtype())
         case "str":
-            return ArrowStringArray(pa.array(values, type=pa.large_string(), from_pandas=True), dtype=_STR)
+            return ArrowStringArray(pa.array(values, type=pa.large_string(), from_pandas=True), dtype=_STR)  # type: ignore[call-arg]
         case "datetime64[us, UTC]":
             instants = pa.array(values, type=pa.timestamp("us", tz="UTC"), from_pandas=True)
             return pd.DatetimeIndex(instants.to_numpy(zero_copy_only=False), dtype=_UTC)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import sqlalchemy as sa
 
+from analytics.frames.asking import ask
 from analytics.frames.customers import today
 from analytics.frames.schema import Schema, instant, maybe_whole, micro, text, whole
 from ledger import queries
@@ -114,7 +115,7 @@ def load_batches(connection: sa.Connection, *, account: str, at: datetime) -> pd
 
     The burn order is ledger.core.burn's own. Used credits are what was granted less what is left, expired and removed.
     """
-    rows = connection.execute(queries.batches(account)).all()
+    rows = ask(connection, queries.batches, account_name=account).all()
     order = {b.id: n for n, b in enumerate(burn_order((_core(row) for row in rows), at=at), start=1)}
     states = [_state(row, at) for row in rows]
     gone = [row.remaining_micro if state is BatchState.EXPIRED else 0 for row, state in zip(rows, states, strict=True)]
@@ -144,7 +145,7 @@ def load_batches(connection: sa.Connection, *, account: str, at: datetime) -> pd
 
 def load_balance_by_type(connection: sa.Connection, *, at: datetime, account: str | None = None) -> pd.DataFrame:
     """Credits by type of one account or of all together: see BALANCES."""
-    found = {row.credit_type: row for row in connection.execute(queries.balances(at=at, account_name=account))}
+    found = {row.credit_type: row for row in ask(connection, queries.balances, at=at, account_name=account)}
     rows = [tuple(found[kind.value]) if kind.value in found else (kind.value, 0, 0, 0, 0, None) for kind in CreditType]
     return BALANCES.frame(dict(zip(BALANCES.names, zip(*rows, strict=True), strict=True)))
 
@@ -157,7 +158,7 @@ def load_expiring(
     Batches not yet effective are in it: they end, too.
     """
     until = end_of_day(today(at, zone) + timedelta(days=within_days), zone)
-    columns = EXPIRING_READ.read(connection, queries.expiring(at=at, until=until, account_name=account))
+    columns = EXPIRING_READ.read(ask(connection, queries.expiring, at=at, until=until, account_name=account))
     this_day = today(at, zone)
     amounts = zip(columns["cost_cents"], columns["left_micro"], columns["granted_micro"], strict=True)
     columns["value_cents"] = [_value(*amount) for amount in amounts]
@@ -175,8 +176,10 @@ def load_top_ups(
     offset: int = 0,
 ) -> pd.DataFrame:
     """Top-ups booked in [since, until), newest first: see TOP_UPS."""
-    statement = queries.payments(since=since, until=until, account_name=account, limit=limit, offset=offset)
-    return TOP_UPS.load(connection, statement)
+    answer = ask(
+        connection, queries.payments, since=since, until=until, account_name=account, limit=limit, offset=offset
+    )
+    return TOP_UPS.load(answer)
 
 
 def load_core_batches(connection: sa.Connection, *, at: datetime, account: str) -> list[Batch]:
@@ -189,7 +192,7 @@ def load_all_core_batches(
 ) -> Mapping[str, list[Batch]]:
     """The same for every account that has any, by account, in one statement; or for one account alone."""
     found: dict[str, list[Batch]] = {}
-    for name, number, kind, *rest in connection.execute(queries.spendable(at=at, account_name=account)):
+    for name, number, kind, *rest in ask(connection, queries.spendable, at=at, account_name=account):
         found.setdefault(name, []).append(Batch(number, _TYPES[kind], *rest))
     return found
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from analytics.frames.asking import ask
 from analytics.frames.schema import Schema, day, micro, text, whole
 from ledger import queries
 from ledger.core.records import Bucket
@@ -51,13 +52,13 @@ def load_sums(
     """
     midnights = _midnights(cuts, zone)
     rows: list[tuple[date, str, str, int]] = []
-    for number, source, target, kind, amount in connection.execute(queries.movements(midnights, at=at)):
+    for number, source, target, kind, amount in ask(connection, queries.movements, cuts=midnights, at=at):
         movement = ISSUED if source == Bucket.ISSUED else target
         rows.append((cuts[number - 1], movement, kind, amount))
-    due = connection.execute(queries.unswept(midnights, at=at))
+    due = ask(connection, queries.unswept, cuts=midnights, at=at)
     rows += [(cuts[number - 1], EXPIRED, kind, amount) for number, kind, amount in due]
     if usage is None:
-        used = connection.execute(queries.used(cuts))
+        used = ask(connection, queries.used, cuts=cuts)
         rows += [(cuts[number - 1], USED, kind, amount) for number, kind, amount in used]
     else:
         rows += _used(usage, cuts)
@@ -73,7 +74,7 @@ def load_sums(
 
 def load_purchases(connection: sa.Connection, *, cuts: tuple[date, ...], at: datetime, zone: ZoneInfo) -> pd.DataFrame:
     """Who bought how often between the cuts and before, up to an instant: see PURCHASES."""
-    rows = connection.execute(queries.purchases(_midnights(cuts, zone), at=at)).all()
+    rows = ask(connection, queries.purchases, cuts=_midnights(cuts, zone), at=at).all()
     return PURCHASES.frame(
         {
             "account": [row.account for row in rows],

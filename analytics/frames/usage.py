@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import sqlalchemy as sa
 
+from analytics.frames.asking import ask
 from analytics.frames.schema import Schema, day, instant, micro, text, value, whole
 from ledger import queries
 
@@ -74,24 +75,24 @@ def load_daily_usage(
     connection: sa.Connection, *, since: date, until: date, account: str | None = None
 ) -> pd.DataFrame:
     """Use in [since, until) of one account, or of all together: see DAILY_USAGE. Days without use are not in it."""
-    return DAILY_USAGE.load(connection, queries.daily_usage(since=since, until=until, account_name=account))
+    return DAILY_USAGE.load(ask(connection, queries.daily_usage, since=since, until=until, account_name=account))
 
 
 def load_account_daily_usage(connection: sa.Connection, *, since: date, until: date) -> pd.DataFrame:
     """Use in [since, until) of every account by day: see ACCOUNT_DAILY_USAGE. One statement for all accounts."""
-    return ACCOUNT_DAILY_USAGE.load(connection, queries.account_daily_usage(since=since, until=until))
+    return ACCOUNT_DAILY_USAGE.load(ask(connection, queries.account_daily_usage, since=since, until=until))
 
 
 def load_feature_accounts(
     connection: sa.Connection, *, since: date, until: date, feature: str | None = None
 ) -> pd.DataFrame:
     """Which customers used which feature in [since, until): see FEATURE_ACCOUNTS."""
-    return FEATURE_ACCOUNTS.load(connection, queries.feature_accounts(since=since, until=until, feature=feature))
+    return FEATURE_ACCOUNTS.load(ask(connection, queries.feature_accounts, since=since, until=until, feature=feature))
 
 
 def load_first_used_day(connection: sa.Connection, account: str | None = None) -> date | None:
     """The first day with use of one account, or of anybody; None without use."""
-    found: date | None = connection.execute(queries.first_used_day(account)).scalar_one()
+    found: date | None = ask(connection, queries.first_used_day, account_name=account).scalar_one()
     return found
 
 
@@ -100,14 +101,16 @@ def load_events(
 ) -> pd.DataFrame:
     """Usage events of one account on one company-zone day: see EVENTS."""
     since, until = (datetime.combine(on + timedelta(days=n), time(), tzinfo=zone) for n in (0, 1))
-    return EVENTS.load(connection, queries.events(account, since=since, until=until, limit=limit, offset=offset))
+    return EVENTS.load(
+        ask(connection, queries.events, account_name=account, since=since, until=until, limit=limit, offset=offset)
+    )
 
 
 def load_feature_prices(connection: sa.Connection) -> pd.DataFrame:
     """Every version of every feature's price: see FEATURE_PRICES."""
-    return FEATURE_PRICES.load(connection, queries.feature_prices())
+    return FEATURE_PRICES.load(ask(connection, queries.feature_prices))
 
 
 def load_forecasts(connection: sa.Connection, *, as_of: date, account: str | None = None) -> pd.DataFrame:
     """The newest stored forecast of each account made from days up to ``as_of``: see FORECASTS."""
-    return FORECASTS.load(connection, queries.forecasts(as_of=as_of, account_name=account))
+    return FORECASTS.load(ask(connection, queries.forecasts, as_of=as_of, account_name=account))

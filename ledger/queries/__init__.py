@@ -4,6 +4,7 @@ Every sum is cast back to BIGINT; every filter by time is in SQL, given ``at``; 
 are half open. A statement about one account takes its external id and reads through indexes on account_id.
 """
 
+from ledger.models import Instant
 from ledger.queries.accounts import companies, customers, find_customers, forecast_head, head, profiles
 from ledger.queries.journal import (
     TransactionFilter,
@@ -38,6 +39,7 @@ from ledger.queries.usage import (
 )
 
 __all__ = [
+    "Instant",
     "TransactionFilter",
     "TransactionSort",
     "account_daily_usage",

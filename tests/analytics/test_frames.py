@@ -232,3 +232,12 @@ def test_schema_refuses_amounts_that_are_not_integers() -> None:
         Column("x_cents", "float64", "money")
     with pytest.raises(frames.FrameError, match="wants"):
         schema.check(pd.DataFrame({"n": [1]}))
+
+
+def test_a_statement_built_once_answers_later_arguments_too(connection: sa.Connection) -> None:
+    for account, credits in (("cus_acme", 1580), ("cus_bolt", 150), ("cus_void", 0)):
+        for at, expected in ((AT, credits), (datetime(2025, 1, 1, tzinfo=UTC), 0)):
+            table = frames.load_balance_by_type(connection, at=at, account=account)
+            assert table["available_micro"].sum() == expected * CREDIT
+    pages = [frames.load_history(connection, account="cus_acme", limit=3, offset=offset) for offset in (0, 3, 6)]
+    assert [len(page) for page in pages] == [3, 3, 1]
