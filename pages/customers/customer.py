@@ -1,10 +1,89 @@
-"""Customer: not written yet."""
+"""Customer: what is left, when does it end, what was it spent on?"""
 
 import streamlit as st
 
-from ledger import Permission
-from pages.ui.guard import guard
+from analytics import frames
+from ledger import NotFound, Permission
+from pages.ui import (
+    address,
+    customer_batches,
+    customer_history,
+    customer_overview,
+    customer_usage,
+    outlook,
+    parts,
+    pictures,
+)
+from pages.ui.guard import Visit, guard
+from pages.ui.text import day_text, escape
 
-guard(Permission.VIEW_CUSTOMER)
-st.title("Customer")
-st.info("This page is not written yet.")
+TABS = {
+    "Overview": customer_overview.draw,
+    "Batches": customer_batches.draw,
+    "Usage": customer_usage.draw,
+    "History": customer_history.draw,
+}
+# Permission, page, label, icon.
+ACTS = (
+    (Permission.RECORD_TOP_UP, "credits/top_ups.py", "Top up", ":material/payments:"),
+    (Permission.ISSUE_GRANT, "credits/grants.py", "Grant", ":material/redeem:"),
+    (Permission.ADJUST_BALANCE, "credits/adjustments.py", "Adjust", ":material/build:"),
+)
+
+
+def main(visit: Visit) -> None:
+    account = address.get("customer")
+    if not account:
+        st.title("Customer", anchor=False)
+        nobody("Choose a customer from the list.")
+        return
+    try:
+        customer = visit.ask(frames.load_customer, account=account)
+    except NotFound:
+        st.title("Customer", anchor=False)
+        st.error(f"There is no customer with the id “{escape(account)}”.", title="Unknown customer")
+        nobody("The id may be mistyped, or belong to another company's books.")
+        return
+    parts.header(visit, customer.name, typed=True)
+    who_it_is(visit, customer)
+    with st.sidebar:
+        patterns = pictures.patterns_switch()
+    view = customer_overview.View(visit, customer, outlook.of_customer(visit, account), patterns)
+    st.markdown(customer_overview.sentence(view))
+    # Only tabs cannot persist their state, so they alone bind the address themselves (ux.md §2).
+    address.keep("tab")
+    for tab, draw in zip(
+        st.tabs(list(TABS), key="tab", on_change="rerun", bind="query-params"), TABS.values(), strict=True
+    ):
+        if tab.open:
+            with tab:
+                draw(view)
+
+
+def nobody(words: str) -> None:
+    st.markdown(words)
+    st.page_link("customers/customers.py", label="All customers", icon=":material/groups:", query_params=address.link())
+
+
+def who_it_is(visit: Visit, customer: frames.Customer) -> None:
+    """Profile in one line, the id to copy, and what this person may do here."""
+    facts = [
+        customer.account_type.value.capitalize(),
+        f"tier {customer.tier}" if customer.tier else "no tier",
+        f"account manager {customer.owner}" if customer.owner else "no account manager",
+        f"opened {day_text(customer.opened_at.astimezone(visit.zone).date(), visit.locale)}",
+        f"own time zone {customer.zone.key}" if customer.zone != visit.zone else "",
+        f"Stripe {customer.stripe_id}" if customer.stripe_id else "",
+    ]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.code(customer.account, language=None, width="content")
+        st.markdown(" · ".join(escape(fact) for fact in facts if fact), width="content")
+    acts = [act for act in ACTS if visit.may(act[0])]
+    if acts:
+        with st.container(horizontal=True):
+            for _, page, label, icon in acts:
+                st.page_link(page, label=label, icon=icon, query_params=address.link(customer=customer.account))
+
+
+visit = guard(Permission.VIEW_CUSTOMER)
+main(visit)

@@ -1,10 +1,133 @@
-"""Expiring: not written yet."""
+"""Expiring: what ends soon, and what of it will be wasted?"""
 
+import pandas as pd
 import streamlit as st
 
-from ledger import Permission
-from pages.ui.guard import guard
+from analytics import charts, expiry
+from analytics.frames import RATE_DAYS
+from ledger import CreditType, Permission
+from pages.ui import address, links, parts, pictures, portfolio
+from pages.ui.guard import Visit, guard
+from pages.ui.text import TYPE_WORDS, credit_text, escape, money_text
 
-guard(Permission.VIEW_CUSTOMER)
-st.title("Expiring")
-st.info("This page is not written yet.")
+PER_PAGE = 100
+FILTERS = ("within", "type", "owner", "wasted")
+
+
+def main(visit: Visit) -> None:
+    waste = visit.made(portfolio.expiring, at=visit.at, zone=visit.zone, within_days=expiry.BUCKETS[-1])
+    with st.sidebar:
+        within = address.select(
+            "within",
+            "Ends within",
+            list(expiry.BUCKETS),
+            default=expiry.BUCKETS[-1],
+            format_func=lambda days: f"{days} days",
+        )
+        types = address.multiselect(
+            "type", "Credit type", list(CreditType), to_text=lambda kind: kind.value, format_func=TYPE_WORDS.__getitem__
+        )
+        owners = address.multiselect("owner", "Account manager", sorted(set(waste["owner"]) - {""}))
+        only_wasted = address.toggle("wasted", "Only what will be wasted")
+        patterns = pictures.patterns_switch()
+    parts.header(visit, "Expiring")
+    if waste.empty:
+        st.markdown(f"No credits end within {expiry.BUCKETS[-1]} days.")
+        return
+    words = [f"ends within {within} days"] if within != expiry.BUCKETS[-1] else []
+    keep = waste["days_left"] <= within
+    if types:
+        words.append(f"credit type = {' or '.join(kind.value for kind in types)}")
+        keep &= waste["credit_type"].isin([kind.value for kind in types])
+    if owners:
+        words.append(f"account manager = {' or '.join(owners)}")
+        keep &= waste["owner"].isin(owners)
+    if only_wasted:
+        words.append("only what will be wasted")
+        keep &= waste["wasted_micro"] > 0
+    chosen = waste[keep].reset_index(drop=True)
+    if chosen.empty:
+        parts.nothing_matches(words, clear=address.clear(*FILTERS), what="No batch")
+        return
+    chart = charts.expiring_buckets(expiry.by_bucket(chosen), theme=pictures.theme(), patterns=patterns)
+    st.markdown(said(visit, chosen))
+    pictures.show(chart, key="expiring-chart")
+    st.caption(f"Today's pace is the mean day of the last {RATE_DAYS} complete days, spent in burn order.")
+    listed(visit, chosen, resets=tuple(words))
+
+
+def said(visit: Visit, chosen: pd.DataFrame) -> str:
+    """The finding in one sentence, with money where there is some."""
+    left, lost = (int(chosen[f"{name}_micro"].sum()) for name in ("left", "wasted"))
+    customers = chosen["account"].nunique()
+    value = chosen.dropna(subset=["value_cents"]).groupby("currency")["value_cents"].sum()
+    money = " and ".join(money_text(int(cents), str(name), visit.locale) for name, cents in value.items() if cents)
+    words = (
+        f"**{credit_text(left, visit.locale)} credits of {customers:,} customer{'s' * (customers != 1)} end**; "
+        f"at today's pace {credit_text(lost, visit.locale)} of them expire unused."
+    )
+    return words + (f" Paid for what ends: {escape(money)}." if money else "")
+
+
+def listed(visit: Visit, chosen: pd.DataFrame, *, resets: tuple[str, ...]) -> None:
+    place = st.container()
+    number = address.page_number(len(chosen), per_page=PER_PAGE, resets=resets)
+    shown = chosen.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
+    left, lost = (credit_text(int(chosen[f"{name}_micro"].sum()), visit.locale) for name in ("left", "wasted"))
+    with place:
+        parts.table(
+            links.with_customer_columns(readable(visit, shown)),
+            key="expiring",
+            alt="Batches that end soon, soonest first, with what will be wasted",
+            totals=f"**{len(chosen):,} batch{'es' * (len(chosen) != 1)} · {left} credits end · {lost} wasted**",
+            columns=columns(visit),
+            download=parts.Download(visit, "expiring", lambda: exported(chosen)),
+            height="content",
+        )
+    links.follow("expiring", shown["account"], tab="Batches")
+
+
+def readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
+    values = [
+        "" if pd.isna(cents) else money_text(int(cents), currency, visit.locale)
+        for cents, currency in zip(shown["value_cents"], shown["currency"], strict=True)
+    ]
+    return shown.assign(
+        type=shown["credit_type"].str.capitalize(),
+        left=parts.whole_credits(shown["left_micro"]),
+        needed=parts.whole_credits(shown["needed_micro"]),
+        wasted=parts.whole_credits(shown["wasted_micro"]),
+        value=values,
+        ends=shown["expires_at"] - pd.Timedelta(seconds=1),
+    )
+
+
+def columns(visit: Visit) -> dict[str, object]:
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    last = links.customer_columns("expiring")
+    return {
+        "name": text("Customer", pinned=True, width="medium"),
+        "open": last["open"],
+        "batch_id": number("Batch", format="%d", width=80),
+        "type": text("Type"),
+        "campaign": text("Campaign"),
+        "left": parts.credits_column("Left"),
+        "value": text("Value", alignment="right", help="What was paid for the credits that are left"),
+        "ends": parts.instant_column("Usable until", visit.zone),
+        "days_left": number("Days left", format="%d", help="0 ends today"),
+        "needed": parts.credits_column("Will be used", help="At today's pace"),
+        "wasted": parts.credits_column("Wasted", help="Will expire unused at today's pace"),
+        "owner": text("Account manager"),
+    }
+
+
+def exported(chosen: pd.DataFrame) -> pd.DataFrame:
+    amounts = {
+        f"{name}_credits": portfolio.exact_credits(chosen[f"{name}_micro"]) for name in ("left", "needed", "wasted")
+    }
+    plain = ["account", "name", "owner", "batch_id", "credit_type", "campaign", "expires_at", "days_left"]
+    return pd.DataFrame({**chosen[plain], **amounts, **chosen[["value_cents", "currency"]]})
+
+
+visit = guard(Permission.VIEW_PORTFOLIO)
+main(visit)

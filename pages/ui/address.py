@@ -211,12 +211,13 @@ def page_number(rows: int, *, per_page: int, name: str = "page", resets: Sequenc
 
 
 def clear(*names: str) -> Callable[[], None]:
-    """A callback that sets the named filters of this page back to their defaults."""
+    """A callback that sets the named filters of this page, and shared ones, back to their defaults."""
     page = st.session_state[_STATE].page
 
     def _clear() -> None:
         for name in names:
             st.session_state.pop(f"{page}:{name}", None)
+            st.session_state.pop(_key(name, shared=True), None)
             if name in st.query_params:
                 del st.query_params[name]
 

@@ -11,6 +11,7 @@ from analytics import expiry, frames, kpis
 from analytics.frames import RATE_DAYS
 from analytics.periods import Period
 from ledger import MICRO
+from ledger.core.amounts import divide_rounding_half_up
 
 
 def scorecards(
@@ -34,6 +35,16 @@ def values_by_currency(connection: Any, *, at: datetime) -> dict[str, int]:
     """What customers paid for the purchased credits that are left, in cents by currency."""
     values = frames.load_values(connection, at=at)
     return {str(name): int(cents) for name, cents in values.groupby("currency")["value_cents"].sum().items()}
+
+
+def cents_per_thousand(connection: Any, *, since: datetime, until: datetime) -> dict[str, int]:
+    """What 1,000 credits cost on average in the top-ups of a period, in cents by currency, rounded half up."""
+    bought = frames.load_top_ups(connection, since=since, until=until)
+    sums = bought.groupby("currency")[["cost_cents", "granted_micro"]].sum()
+    return {
+        str(row["currency"]): divide_rounding_half_up(row["cost_cents"] * 1000 * MICRO, row["granted_micro"])
+        for row in sums.reset_index().to_dict("records")
+    }
 
 
 def burn_a_day(customers: pd.DataFrame) -> pd.Series:

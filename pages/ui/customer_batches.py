@@ -1,0 +1,135 @@
+"""Batches of one customer: in burn order, what is left of each, and the lines behind one."""
+
+import pandas as pd
+import streamlit as st
+
+from analytics import charts, frames
+from ledger import Permission
+from pages.ui import address, drawer, parts, pictures, portfolio
+from pages.ui.customer_overview import View
+from pages.ui.guard import Visit
+from pages.ui.text import money_text
+
+LINES = 200
+
+
+def draw(view: View) -> None:
+    """The tab."""
+    visit, batches = view.visit, view.batches()
+    if batches.empty:
+        parts.first_use("This customer has no credits yet.", **_first_act(visit))
+        return
+    live = batches[batches["state"].isin(["open", "scheduled"])]
+    if not live.empty:
+        chart = charts.batches_bar(batches, theme=pictures.theme(), patterns=view.patterns)
+        st.markdown(chart.alt)
+        pictures.show(chart, key="batches-chart")
+    is_all = address.toggle("all", f"Also the {len(batches) - len(live):,} batches that are used up or expired")
+    shown = (batches if is_all else live).reset_index(drop=True)
+    if shown.empty:
+        st.markdown("No batch has credits left.")
+        return
+    st.caption("In burn order. Select a row for the lines behind it.")
+    picked = parts.table(
+        _readable(visit, shown),
+        key="batches",
+        alt="Batches in burn order with what is left of each",
+        columns=_columns(view),
+        on_select="rerun",
+        selection_mode="single-row",
+        download=parts.Download(visit, "batches", lambda: _exported(batches), whose=view.account),
+        height="content",
+    )
+    if rows := picked.selection.rows:
+        _lines(visit, shown.iloc[rows[0]], view.account)
+
+
+def _first_act(visit: Visit) -> dict[str, str]:
+    if visit.may(Permission.ISSUE_GRANT):
+        return {"page": "credits/grants.py", "label": "Issue the first credits"}
+    return {}
+
+
+def _readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
+    amounts = {
+        name: parts.whole_credits(shown[f"{name}_micro"]) for name in ("granted", "used", "expired", "removed", "left")
+    }
+    cost = [
+        "" if pd.isna(cents) else money_text(int(cents), currency, visit.locale)
+        for cents, currency in zip(shown["cost_cents"], shown["currency"], strict=True)
+    ]
+    return shown.assign(
+        type=shown["credit_type"].str.capitalize(),
+        source=shown["campaign"].where(shown["campaign"] != "", shown["source"]),
+        cost=cost,
+        ends=shown["expires_at"] - pd.Timedelta(seconds=1),
+        **amounts,
+    )
+
+
+def _columns(view: View) -> dict[str, object]:
+    text = st.column_config.TextColumn
+    zone = view.customer.zone
+    return {
+        "burn_number": st.column_config.NumberColumn("Order", format="%d", width=70, help="1 burns first"),
+        "batch_id": st.column_config.NumberColumn("Batch", format="%d", width=80),
+        "type": "Type",
+        "state": "State",
+        "source": text("Source", help="Campaign, or how it came in"),
+        "granted": parts.credits_column("Granted"),
+        "used": parts.credits_column("Used"),
+        "expired": parts.credits_column("Expired"),
+        "removed": parts.credits_column("Removed", help="Taken away by corrections"),
+        "left": parts.credits_column("Left"),
+        "cost": text("Paid", alignment="right"),
+        "ends": parts.instant_column(
+            "Usable until", zone, help=f"Last usable moment in the customer's own zone, {zone.key}; empty means never"
+        ),
+    }
+
+
+def _exported(batches: pd.DataFrame) -> pd.DataFrame:
+    amounts = {
+        f"{name}_credits": portfolio.exact_credits(batches[f"{name}_micro"])
+        for name in ("granted", "used", "expired", "removed", "held", "left")
+    }
+    plain = ["batch_id", "credit_type", "state", "source", "campaign", "reference", "effective_at", "expires_at"]
+    return pd.DataFrame({**batches[plain], **amounts, **batches[["cost_cents", "currency", "transaction_id"]]})
+
+
+def _lines(visit: Visit, batch: pd.Series, account: str) -> None:
+    found = visit.ask(frames.load_batch_entries, batch_id=int(batch["batch_id"]), limit=LINES)
+    st.subheader(f"Lines of batch {batch['batch_id']}", anchor=False)
+    if visit.may(Permission.ADJUST_BALANCE):
+        st.page_link(
+            "credits/adjustments.py",
+            label="Correct this batch",
+            icon=":material/build:",
+            query_params=address.link(customer=account, batch=int(batch["batch_id"])),
+        )
+
+    def open_row() -> None:
+        drawer.open_entry(int(found.iloc[st.session_state["batch-line"].row]["transaction_id"]))
+
+    words = drawer.BUCKET_WORDS
+    moves = zip(found["from_bucket"], found["to_bucket"], strict=True)
+    sign = found["to_bucket"].map(lambda bucket: 1 if bucket == "available" else -1)
+    parts.table(
+        found.assign(
+            open="Open",
+            words=[f"{words[source]} → {words[target]}" for source, target in moves],
+            credits=parts.whole_credits(found["amount_micro"] * sign),
+        ),
+        key="batch-lines",
+        alt="Lines that moved credits of this batch, newest first",
+        columns={
+            "effective_at": parts.instant_column("True from", visit.zone),
+            "words": "Move",
+            "credits": parts.credits_column("Credits"),
+            "feature": "Feature",
+            "transaction_id": st.column_config.NumberColumn("Entry", format="%d"),
+            "open": st.column_config.ButtonColumn("Open", key="batch-line", on_click=open_row, width=80),
+        },
+    )
+    if len(found) == LINES:
+        st.caption(f"The newest {LINES} lines are shown; the ledger has all.")

@@ -1,0 +1,209 @@
+"""Overview of one customer: balance, by type, the balance over time, values ahead, what to use first."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pandas as pd
+import streamlit as st
+
+from analytics import balances, charts, frames
+from analytics.charts import TYPE_LABELS, waste_markers
+from analytics.depletion import BalanceStatus
+from analytics.depletion import sentence as run_out_sentence
+from analytics.frames import SOON_DAYS
+from analytics.outlook import Outlook
+from ledger import MICRO
+from ledger.core.lifecycle import last_day, month_end
+from pages.ui import outlook as outlooks
+from pages.ui import parts, pictures
+from pages.ui.guard import Visit
+from pages.ui.text import credit_help, credit_text, day_text, days_text, escape, money_text, percent_text
+
+PAST_DAYS = 90
+AHEAD_DAYS = (30, 60, 90)
+USE_FIRST = 5
+_STATUS_BADGES = {"covered": ":material/check_circle:", "at risk": ":material/warning:", "out": ":material/error:"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One customer as one person sees it: what every tab draws from."""
+
+    visit: Visit
+    customer: frames.Customer
+    outlook: Outlook
+    patterns: bool
+
+    @property
+    def account(self) -> str:
+        """The external id."""
+        return self.customer.account
+
+    def row(self) -> pd.Series:
+        """The customer's row of frames.CUSTOMERS."""
+        found = self.visit.ask(frames.load_customers, at=self.visit.at, zone=self.visit.zone, account=self.account)
+        return found.iloc[0]
+
+    def batches(self) -> pd.DataFrame:
+        """The customer's batches: see frames.BATCHES."""
+        return self.visit.ask(frames.load_batches, account=self.account, at=self.visit.at)
+
+
+def sentence(view: View) -> str:
+    """What is left, how fast it goes, and when it ends: the first thing on the page."""
+    visit, forecast, projection = view.visit, view.outlook.forecast, view.outlook.projection
+    available = credit_text(projection.available_micro, visit.locale)
+    pace = round(forecast.mean_per_day * MICRO)
+    words = f"**{available} credits available**, expected use {credit_text(pace, visit.locale)} a day. "
+    words += escape(run_out_sentence(projection, locale=str(visit.locale)))
+    if forecast.reason:
+        words += f" Estimate: {escape(forecast.reason)}."
+    return words
+
+
+def draw(view: View) -> None:
+    """The tab."""
+    summary(view)
+    timeline(view)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        values_ahead(view)
+        by_type(view)
+    with right:
+        use_first(view)
+
+
+def summary(view: View) -> None:
+    visit, row = view.visit, view.row()
+    values = visit.ask(frames.load_values, at=visit.at, account=view.account)
+    money = " · ".join(
+        money_text(int(cents), currency, visit.locale) for _, currency, cents in values.itertuples(index=False)
+    )
+    with st.grid(4, min_column_width=200):
+        for label, name, words in (
+            ("Balance", "balance_micro", f"Paid for: {escape(money)}" if money else "Nothing of it was paid for"),
+            ("Held", "held_micro", "Reserved for work under way"),
+            ("Available", "available_micro", _later(visit, row)),
+            (f"Expiring within {SOON_DAYS} days", "expiring_30d_micro", _next_expiry(visit, row)),
+        ):
+            with st.container():
+                amount = int(row[name])
+                parts.tile(label, credit_text(amount, visit.locale), help=credit_help(amount))
+                st.caption(words)
+
+
+def _later(visit: Visit, row: pd.Series) -> str:
+    later = int(row["balance_micro"] - row["available_micro"] - row["held_micro"])
+    return f"{credit_text(later, visit.locale)} more usable later" if later else "All of it usable now"
+
+
+def _next_expiry(visit: Visit, row: pd.Series) -> str:
+    if pd.isna(row["next_expiry_at"]):
+        return "Nothing expires"
+    day = last_day(row["next_expiry_at"].to_pydatetime(), visit.zone)
+    return f"Next: {day_text(day, visit.locale)}, {days_text((day - visit.today).days)}"
+
+
+def timeline(view: View) -> None:
+    visit, projection = view.visit, view.outlook.projection
+    since = visit.today - timedelta(days=PAST_DAYS - 1)
+    usage = visit.ask(frames.load_daily_usage, since=since, until=visit.today + timedelta(days=1), account=view.account)
+    moved = visit.ask(
+        frames.load_account_movements,
+        account=view.account,
+        since=visit.at - timedelta(days=PAST_DAYS + 1),
+        zone=visit.zone,
+    )
+    batches = view.batches()
+    past = balances.past(
+        usage,
+        moved,
+        batches,
+        available_micro=projection.available_micro,
+        today=visit.today,
+        days=PAST_DAYS,
+        zone=visit.zone,
+    )
+    chart = charts.balance_timeline(
+        past,
+        projection.balance,
+        waste_markers(projection.wasted, batches),
+        now=pd.Timestamp(visit.at.astimezone(visit.zone).replace(tzinfo=None)),
+        zone=visit.zone.key,
+        theme=pictures.theme(),
+    )
+    st.subheader("Balance over time", anchor=False)
+    pictures.show(chart, key="timeline")
+    as_of = day_text(view.outlook.forecast.as_of, visit.locale)
+    st.caption(
+        f"Past {PAST_DAYS} days and the next {projection.days_covered}, {escape(visit.zone.key)}, if nothing is added. "
+        f"Forecast from the days up to {escape(as_of)}: {outlooks.METHOD_WORDS[view.outlook.forecast.method]}. "
+        "The band is the 80 % range."
+    )
+
+
+def values_ahead(view: View) -> None:
+    projection, visit = view.outlook.projection, view.visit
+    st.subheader("Balance ahead", anchor=False)
+    wanted = [(f"In {days} days", projection.status_at(days)) for days in AHEAD_DAYS]
+    wanted.append(("Month end", projection.status_on(month_end(visit.today))))
+    found = [(label, status) for label, status in wanted if status is not None]
+    rows = [_status_row(visit, label, status) for label, status in sorted(found, key=lambda pair: pair[1].day)]
+    st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt="Balance ahead with its 80 % range")
+
+
+def _status_row(visit: Visit, label: str, status: BalanceStatus) -> dict[str, str]:
+    low, likely, high = (
+        credit_text(round(amount) * MICRO, visit.locale) for amount in (status.low, status.likely, status.high)
+    )
+    return {
+        "When": label,
+        "Day": escape(day_text(status.day, visit.locale)),
+        "Likely": likely,
+        "80 % range": f"{low} – {high}",
+        "State": f"{_STATUS_BADGES[status.word]} {status.word}",
+    }
+
+
+def by_type(view: View) -> None:
+    visit = view.visit
+    found = visit.ask(frames.load_balance_by_type, at=visit.at, account=view.account)
+    total = int(found["available_micro"].sum())
+    rows = [
+        {
+            "Type": TYPE_LABELS[row["credit_type"]],
+            "Available": credit_text(row["available_micro"], visit.locale),
+            "Share": percent_text(row["available_micro"] / total, visit.locale) if total else "–",
+            "Next expiry": "–"
+            if pd.isna(row["next_expiry_at"])
+            else escape(day_text(last_day(row["next_expiry_at"].to_pydatetime(), visit.zone), visit.locale)),
+            "Batches": str(row["batches"]),
+        }
+        for row in found.to_dict("records")
+    ]
+    st.subheader("By type", anchor=False)
+    st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt="Available credits by type")
+
+
+def use_first(view: View) -> None:
+    visit, batches = view.visit, view.batches()
+    st.subheader("Use first", anchor=False)
+    order = batches[batches["burn_number"].notna()].sort_values("burn_number").head(USE_FIRST)
+    if order.empty:
+        st.markdown("No batch has credits that can be used now.")
+        return
+    wasted = dict(
+        zip(view.outlook.projection.wasted["batch_id"], view.outlook.projection.wasted["wasted_likely"], strict=True)
+    )
+    st.markdown("Credits burn in this order by themselves:")
+    for row in order.to_dict("records"):
+        words = f"{credit_text(row['left_micro'], visit.locale)} {row['credit_type']}"
+        if pd.isna(row["expires_at"]):
+            words += ", never expire"
+        else:
+            day = last_day(row["expires_at"].to_pydatetime(), visit.zone)
+            words += f", until {escape(day_text(day, visit.locale))} ({days_text((day - visit.today).days)})"
+        lost = wasted.get(row["batch_id"], 0.0)
+        if lost >= 1:
+            words += f". **{credit_text(round(lost) * MICRO, visit.locale)} of it will probably expire unused**"
+        st.markdown(f"{row['burn_number']}. {words}")

@@ -1,0 +1,70 @@
+"""The table of features: what credits were spent on, and what changed."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analytics import burn
+from pages.ui import parts, portfolio
+from pages.ui.guard import Visit
+from pages.ui.period import Span
+from pages.ui.text import MINUS, credit_text, escape, percent_text
+
+
+def finding(table: pd.DataFrame, *, moved_words: str) -> str:
+    """The table in a sentence: the largest feature, and how the burn moved."""
+    top = table.iloc[0]
+    if not top["used_micro"]:
+        return "No credits were used in this period."
+    words = f"Most went to **{escape(top['feature'])}**, {top['share']:.0%} of all use."
+    return f"{words} Use per day: {moved_words} against the period before." if moved_words else words
+
+
+def draw(visit: Visit, table: pd.DataFrame, span: Span, *, key: str, whose: str = "all", **options: Any) -> Any:
+    """A frame of burn.BY_FEATURE, with a total line above and the rule of the trend word below."""
+    total = credit_text(int(table["used_micro"].sum()), visit.locale)
+    shown = table.assign(
+        used=parts.whole_credits(table["used_micro"]),
+        percent=(table["share"] * 100).round(1),
+        each=table["credits_per_use"].round(2),
+        moved=[_moved(visit, row, has_other=span.other is not None) for row in table.to_dict("records")],
+    )
+    columns: dict[str, Any] = {
+        "feature": st.column_config.TextColumn("Feature", pinned=True),
+        "used": parts.credits_column("Credits"),
+        "percent": st.column_config.NumberColumn("Share", format="%.1f %%"),
+        "events": st.column_config.NumberColumn("Uses", format="localized"),
+        "each": st.column_config.NumberColumn("Credits per use", format="localized"),
+        "moved": st.column_config.TextColumn("Change", alignment="right", help="Of the use per day"),
+        "trend": st.column_config.TextColumn("Trend", help=f"Within the period: {burn.TREND_RULE}"),
+    }
+    if "customers" in table.columns:
+        columns["customers"] = st.column_config.NumberColumn("Customers", format="localized")
+    noun = "feature" if len(table) == 1 else "features"
+    return parts.table(
+        shown,
+        key=key,
+        alt="Features by credits used, with share and change",
+        columns=columns,
+        totals=f"**{len(table)} {noun} · {total} credits**",
+        download=parts.Download(
+            visit, "usage", lambda: exported(table), whose=whose, since=span.period.since, until=span.period.last
+        ),
+        **options,
+    )
+
+
+def exported(table: pd.DataFrame) -> pd.DataFrame:
+    """The same for a file."""
+    amounts = {f"{name}_credits": portfolio.exact_credits(table[f"{name}_micro"]) for name in ("used", "before")}
+    return pd.DataFrame({**table[["feature", "share", "events", "change", "trend"]], **amounts})
+
+
+def _moved(visit: Visit, row: dict[Any, Any], *, has_other: bool) -> str:
+    if not has_other:
+        return ""
+    if pd.isna(row["change"]):
+        return "new" if row["used_micro"] else ""
+    sign = "+" if row["change"] > 0 else MINUS if row["change"] < 0 else ""
+    return sign + percent_text(abs(row["change"]), visit.locale)
