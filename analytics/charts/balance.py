@@ -110,7 +110,7 @@ def _draw_expiries(figure: go.Figure, expiries: pd.DataFrame, ahead: pd.DataFram
         mode="markers+text",
         marker={"symbol": "triangle-down", "size": 11, "color": text_colour(theme)},
         text=[label if index in largest else "" for index, label in shown["label"].items()],
-        textposition="top center",
+        textposition="top right",
         textfont={"color": text_colour(theme)},
         customdata=shown[["credits", "label"]].to_numpy(),
         hovertemplate="%{x|%a %d %b %Y}: %{customdata[0]:,.2~f} credits expire unused, %{customdata[1]}<extra></extra>",

@@ -65,11 +65,18 @@ def pattern(number: int, patterns: bool) -> dict[str, str] | None:
 def finish(figure: go.Figure, *, theme: Theme, x_title: str, y_title: str, legend: bool = True) -> go.Figure:
     """Axis titles and readable text; no title inside the picture, because the page has one above it."""
     colour = text_colour(theme)
-    axis = {"tickfont": {"color": colour}, "automargin": True}
+    axis = {"tickfont": {"color": colour}, "automargin": True, "separatethousands": True, "exponentformat": "none"}
     figure.update_layout(
         xaxis={**axis, "title": {"text": x_title, "font": {"color": colour}}},
         yaxis={**axis, "title": {"text": y_title, "font": {"color": colour}}, "rangemode": "tozero"},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"color": colour}},
+        legend={
+            "orientation": "h",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "x": 0,
+            "font": {"color": colour},
+            "traceorder": "normal",
+        },
         showlegend=legend,
         margin={"l": 8, "r": 8, "t": 32, "b": 8},
         font={"color": colour},

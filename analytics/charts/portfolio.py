@@ -31,6 +31,8 @@ def runway_histogram(runway_days: pd.Series, *, theme: Theme) -> Chart:
         hovertemplate="%{x} days: %{y} customers<extra></extra>",
     )
     finish(figure, theme=theme, x_title="Runway, days at today's pace", y_title="Customers", legend=False)
+    if counts.max() < 10:
+        figure.update_yaxes(dtick=1)
     table = pd.DataFrame({"runway": list(RUNWAY_BUCKETS), "customers": counts.to_numpy(dtype=np.int64)})
     with_use = int(counts.sum())
     if with_use == 0:
