@@ -82,6 +82,13 @@ def refusing_clearly(act: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def _ledger() -> Ledger:
+    """The ledger of the settings, closed when the command ends."""
+    ledger = open_ledger()
+    click.get_current_context().call_on_close(ledger.database.dispose)
+    return ledger
+
+
 def _me() -> Actor:
     return Actor(f"cli:{getpass.getuser()}", Role.ADMIN)
 
@@ -118,7 +125,7 @@ def demo(forecasts: bool) -> None:
         is_demo = connection.execute(sa.select(company.c.is_demo)).scalar_one()
     if not is_empty:
         database.dispose()
-        if is_demo and not demo_company.is_complete(open_ledger(url)):
+        if is_demo and not demo_company.is_complete(_ledger()):
             raise click.ClickException(
                 f"{show.address(url)} holds a demo company whose load was interrupted. "
                 "Remove that database (for SQLite: the file) and run this again."
@@ -135,14 +142,14 @@ def demo(forecasts: bool) -> None:
         demo_company.load(database, until=now, on_progress=progress)
     database.dispose()
     if forecasts:
-        _forecast(open_ledger(url))
+        _forecast(_ledger())
 
 
 @main.command()
 @refusing_clearly
 def forecast() -> None:
     """Compute the forecasts that are missing for yesterday's close, and store them."""
-    _forecast(open_ledger())
+    _forecast(_ledger())
 
 
 def _forecast(ledger: Ledger) -> None:
@@ -168,14 +175,14 @@ def account() -> None:
 @refusing_clearly
 def open_account(account_id: str, name: str, email: str, zone: str, tier: str, owner: str, key: str | None) -> None:
     """Open an account for a customer."""
-    _run(open_ledger(), OpenAccount(account_id, name, email=email, zone=zone, tier=tier, owner=owner), key)
+    _run(_ledger(), OpenAccount(account_id, name, email=email, zone=zone, tier=tier, owner=owner), key)
 
 
 @account.command("list")
 @refusing_clearly
 def list_accounts() -> None:
     """Every customer with what is available and held."""
-    show.accounts(open_ledger())
+    show.accounts(_ledger())
 
 
 @main.command()
@@ -190,7 +197,7 @@ def price(
     feature: str, credits_per_unit: int, label: str, unit: str, effective_at: datetime | None, key: str | None
 ) -> None:
     """Set what a feature costs, as a new version of its price."""
-    _run(open_ledger(), SetFeaturePrice(feature, credits_per_unit, label, unit, effective_at), key)
+    _run(_ledger(), SetFeaturePrice(feature, credits_per_unit, label, unit, effective_at), key)
 
 
 @main.command()
@@ -230,7 +237,7 @@ def grant(
         source="cli",
         expires_on=expires,
     )
-    _run(open_ledger(), command, key)
+    _run(_ledger(), command, key)
 
 
 @main.command("top-up")
@@ -256,7 +263,7 @@ def top_up(
         paid = Money(cents, currency)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--currency") from error
-    _run(open_ledger(), RecordTopUp(account_id, credits, paid, reference, Reason("bank transfer", note)), key)
+    _run(_ledger(), RecordTopUp(account_id, credits, paid, reference, Reason("bank transfer", note)), key)
 
 
 @main.group()
@@ -273,7 +280,7 @@ def usage() -> None:
 @refusing_clearly
 def record(account_id: str, feature: str, quantity: int, event: str | None, at: datetime | None) -> None:
     """Charge one event."""
-    ledger = open_ledger()
+    ledger = _ledger()
     event_id = event or f"cli:{uuid.uuid4()}"
     one = UsageEvent(event_id, feature, at or ledger.clock.now(), quantity)
     _run(ledger, RecordUsage(account_id, one), event_id)
@@ -289,7 +296,7 @@ def import_file(path: Path, wrong_rows: Path | None) -> None:
     Columns: account, feature, quantity, occurred_at (or day), and optionally event_id.
     """
     with click.progressbar(length=real_data.count_rows(path), label="Usage rows") as bar:
-        report = import_usage(open_ledger(), path, actor=_me(), on_progress=bar.update)
+        report = import_usage(_ledger(), path, actor=_me(), on_progress=bar.update)
     _tell(report)
     if wrong_rows:
         _write_wrong_rows(report, wrong_rows)
@@ -323,7 +330,7 @@ def _write_wrong_rows(report: ImportReport, path: Path) -> None:
 @refusing_clearly
 def balance(account_id: str) -> None:
     """What an account can use now, by credit type."""
-    show.balance(open_ledger(), account_id)
+    show.balance(_ledger(), account_id)
 
 
 @main.command()
@@ -331,7 +338,7 @@ def balance(account_id: str) -> None:
 @refusing_clearly
 def batches(account_id: str) -> None:
     """The batches of an account in the order in which they are used."""
-    show.batches(open_ledger(), account_id)
+    show.batches(_ledger(), account_id)
 
 
 @main.command()
@@ -340,14 +347,14 @@ def batches(account_id: str) -> None:
 @refusing_clearly
 def history(account_id: str, limit: int) -> None:
     """The newest transactions of an account."""
-    show.history(open_ledger(), account_id, limit)
+    show.history(_ledger(), account_id, limit)
 
 
 @main.command()
 @refusing_clearly
 def expire() -> None:
     """Book every batch that has expired."""
-    receipts = expire_due_everywhere(open_ledger(), actor=SYSTEM)
+    receipts = expire_due_everywhere(_ledger(), actor=SYSTEM)
     gone = sum(take.amount_micro for receipt in receipts for take in receipt.takes)
     click.echo(f"{micro_to_text(gone)} credits of {len(receipts)} accounts expired.")
 

@@ -1,0 +1,118 @@
+"""The command line end to end: what it prints, what it refuses, and with which exit code."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ledger import errors
+from ledger.settings import settings
+from service.cli import EXIT_CODES, main
+
+
+@pytest.fixture
+def cli(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Cli"]:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    settings.cache_clear()
+    yield Cli()
+    settings.cache_clear()
+
+
+class Cli:
+    def __call__(self, *words: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, list(words))
+        assert result.exit_code == code, result.output
+        return result
+
+    def funded(self) -> None:
+        """A customer with a hundred credits and a feature with a price."""
+        self("account", "open", "acme", "Acme <Corp>", "--zone", "Europe/Berlin", "--key", "open")
+        self("price", "linux", "1", "--from", "2020-01-01T00:00:00Z", "--key", "price")
+        self("grant", "acme", "100", "--reason", "goodwill", "--note", "for the tests", "--key", "grant")
+
+
+def test_every_class_of_error_has_an_exit_code() -> None:
+    def classes(base: type[errors.LedgerError]) -> Iterator[type[errors.LedgerError]]:
+        yield base
+        for child in base.__subclasses__():
+            yield from classes(child)
+
+    assert {one.code for one in classes(errors.LedgerError)} == set(EXIT_CODES)
+    assert 0 not in EXIT_CODES.values()
+
+
+def test_a_customer_is_opened_funded_charged_and_shown(cli: Cli) -> None:
+    cli.funded()
+    charge = ("usage", "record", "acme", "linux", "2.5", "--event", "e1", "--at", "2026-03-01T12:00:00Z")
+    assert "available 100 -> 97.5" in cli(*charge).output
+    assert "replayed" in cli(*charge).output
+    assert "available: 97.5" in cli("balance", "acme").output
+    assert "promotional" in cli("batches", "acme").output
+    assert "goodwill" in cli("history", "acme").output
+    assert "97.5" in cli("account", "list").output
+
+
+def test_the_same_key_is_answered_as_replayed(cli: Cli) -> None:
+    cli.funded()
+    words = ("top-up", "acme", "1000", "--cents", "1000", "--reference", "INV-1", "--key", "t1")
+    assert "booked as transaction" in cli(*words).output
+    assert "replayed" in cli(*words).output
+    assert "available: 1100" in cli("balance", "acme").output
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("balance", "nobody"), 4, "nobody"),
+        (("usage", "record", "acme", "linux", "1000"), 6, "900 short"),
+        (("usage", "record", "acme", "sundial", "1"), 4, "sundial"),
+        (("grant", "acme", "5", "--reason", "x", "--note", "short"), 2, "at least 10 characters"),
+        (("grant", "acme", "five", "--reason", "x", "--note", "long enough"), 2, "not a number"),
+        (("grant", "acme", "5", "--reason", "x", "--note", "long enough", "--expires", "soon"), 2, "not a day"),
+        (("usage", "record", "acme", "linux", "1", "--at", "2026-01-01T00:00:00"), 2, "no offset"),
+    ],
+    ids=["unknown customer", "too little", "no price", "no reason", "amount", "day", "instant"],
+)
+def test_a_refusal_says_why_and_exits_with_the_code_of_its_class(
+    cli: Cli, words: tuple[str, ...], code: int, says: str
+) -> None:
+    cli.funded()
+    assert says in cli(*words, code=code).output
+    assert "100" in cli("balance", "acme").output
+
+
+def test_importing_tells_what_became_of_the_rows(cli: Cli, tmp_path: Path) -> None:
+    cli.funded()
+    path = tmp_path / "usage.csv.gz"
+    path.write_bytes(gzip.compress(b"account,occurred_at,feature,quantity\nacme,2026-03-01,linux,3\nacme,x,linux,3\n"))
+    wrong = tmp_path / "wrong.csv"
+    result = cli("usage", "import", str(path), "--wrong-rows", str(wrong), code=1)
+    assert "1 recorded" in result.output
+    assert "line 3, column occurred_at: 'x'" in result.output
+    assert wrong.read_text().splitlines()[0] == "line,column,value,problem"
+    assert wrong.read_text().count("\n") == 2
+
+
+def test_the_doctor_finds_nothing_in_a_healthy_database(cli: Cli) -> None:
+    cli.funded()
+    output = cli("doctor").output
+    assert "invariants over 1 accounts" in output
+    assert "WRONG" not in output
+
+
+def test_the_doctor_says_what_to_do_about_a_database_that_was_never_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/empty.sqlite")
+    settings.cache_clear()
+    result = CliRunner().invoke(main, ["doctor"])
+    settings.cache_clear()
+    assert result.exit_code == 1
+    assert "service.cli migrate" in result.output
+
+
+def test_expiring_says_how_much_went(cli: Cli) -> None:
+    cli.funded()
+    assert "0 credits of 0 accounts expired" in cli("expire").output

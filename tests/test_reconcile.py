@@ -1,0 +1,80 @@
+"""Reconciliation: silent on sound books, and every planted fault is found where it is."""
+
+import pytest
+import sqlalchemy as sa
+
+from ledger import Ledger
+from ledger.reconcile import Finding, reconcile
+from tests.kit.factories import adjust, grant, open_account, price_feature, top_up, use
+
+
+def findings(ledger: Ledger) -> tuple[Finding, ...]:
+    with ledger.database.reader.connect() as connection:
+        return reconcile(connection).findings
+
+
+@pytest.fixture
+def lively(ledger: Ledger) -> Ledger:
+    price_feature(ledger)
+    for name in ("acme", "zeta"):
+        open_account(ledger, name)
+        grant(ledger, name, 100)
+        top_up(ledger, name, 1000)
+        use(ledger, name, 130)
+        adjust(ledger, name, -20)
+    return ledger
+
+
+def tamper(ledger: Ledger, statement: str) -> None:
+    """Change the books behind the ledger's back, as nobody may: the append-only triggers are taken away for it."""
+    with ledger.database.engine.begin() as connection:
+        if ledger.database.is_sqlite:
+            for table in ("entry", "usage_event"):
+                connection.execute(sa.text(f"DROP TRIGGER append_only_{table}_update"))
+        else:
+            connection.execute(sa.text("SET session_replication_role = replica"))
+        connection.execute(sa.text(statement))
+
+
+def test_sound_books_have_no_findings(lively: Ledger) -> None:
+    assert findings(lively) == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "checks"),
+    [
+        (
+            "UPDATE batch SET remaining_micro = remaining_micro - 1 WHERE id = (SELECT max(id) FROM batch)",
+            {"batch remaining = its entries", "account available = its batches"},
+        ),
+        (
+            "UPDATE account SET available_micro = available_micro + 5 WHERE external_id = 'zeta'",
+            {"account available = its batches", "balance after = sum of entries"},
+        ),
+        (
+            "UPDATE batch SET granted_micro = granted_micro + 1 WHERE id = (SELECT max(id) FROM batch)",
+            {"batch granted = its issue"},
+        ),
+        (
+            "UPDATE usage_daily SET used_micro = used_micro + 7 WHERE account_id = (SELECT max(id) FROM account) "
+            "AND credit_type = 'purchased'",
+            {"rollup = consumed entries"},
+        ),
+        (
+            "UPDATE usage_event SET cost_micro = cost_micro + 1 WHERE id = (SELECT max(id) FROM usage_event)",
+            {"event cost = its entries"},
+        ),
+        (
+            "UPDATE entry SET effective_at = '2020-01-01 00:00:00+00:00' WHERE to_bucket = 'consumed'",
+            {"no credits used outside their time"},
+        ),
+        (
+            "UPDATE entry SET from_bucket = 'held' WHERE id = (SELECT max(id) FROM entry)",
+            {"only legal moves", "batch held = its entries"},
+        ),
+    ],
+    ids=["batch", "account", "granted", "rollup", "event", "time", "move"],
+)
+def test_a_planted_fault_is_found(lively: Ledger, statement: str, checks: set[str]) -> None:
+    tamper(lively, statement)
+    assert {finding.check for finding in findings(lively)} == checks
