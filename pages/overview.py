@@ -6,18 +6,20 @@ import pandas as pd
 import streamlit as st
 
 from analytics import burn, charts, frames, kpis
+from analytics.depletion import Cause
 from analytics.figures import Unit
 from analytics.frames import SOON_DAYS
 from analytics.periods import Period
 from ledger import Permission
 from pages.ui import address, first_steps, outlook, parts, period, pictures, portfolio
-from pages.ui.figures import kpi_tile, number_text
+from pages.ui.figures import kpi_tile, number_text, rough_text
 from pages.ui.guard import Visit, guard
 from pages.ui.links import customer_link
 from pages.ui.text import credit_help, credit_text, days_text, escape, money_text
 
 CHART_DAYS = 30
 RUN_OUT_DAYS = 14
+WASTE_DAYS = 90
 SHOWN = 5
 
 
@@ -31,15 +33,15 @@ def main(visit: Visit) -> None:
         first_steps.checklist(visit, customers)
         return
     fleet = outlook.fleet(visit, customers)
-    waste = visit.made(portfolio.expiring, at=visit.at, zone=visit.zone, within_days=SOON_DAYS)
+    waste = visit.made(portfolio.expiring, at=visit.at, zone=visit.zone, within_days=WASTE_DAYS)
     tiles(visit, customers, fleet, waste)
-    kpi_tiles(visit, span)
-    burn_chart(visit, patterns)
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns(2, gap="medium")
     with left:
         runs_out_soonest(visit, customers, fleet)
     with right:
         wasted_soonest(visit, waste)
+    kpi_tiles(visit, span)
+    burn_chart(visit, patterns)
 
 
 def tiles(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet, waste: pd.DataFrame) -> None:
@@ -48,8 +50,9 @@ def tiles(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet, waste: pd
     )
     values = visit.made(portfolio.values_by_currency, at=visit.at)
     money = " · ".join(money_text(cents, currency, visit.locale) for currency, cents in values.items())
-    ending, lost = int(waste["left_micro"].sum()), int(waste["wasted_micro"].sum())
-    with st.grid(4, min_column_width=220):
+    soon = waste[waste["days_left"] <= SOON_DAYS]
+    ending, lost = int(soon["left_micro"].sum()), int(soon["wasted_micro"].sum())
+    with st.grid(4, min_column_width=200):
         with st.container():
             parts.tile("Outstanding credits", credit_text(balance, visit.locale), help=credit_help(balance))
             st.caption(f"Paid for: {escape(money)}" if money else "Nothing of it was paid for")
@@ -59,17 +62,17 @@ def tiles(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet, waste: pd
             st.caption(f"Held {credit_text(held, visit.locale)} · usable later {credit_text(later, visit.locale)}")
         with st.container():
             parts.tile(f"Expiring within {SOON_DAYS} days", credit_text(ending, visit.locale), help=credit_help(ending))
-            st.caption(f"{credit_text(lost, visit.locale)} of it unused at today's pace")
+            st.caption(f"{rough_text(lost, visit.locale)} unused at today's pace")
         with st.container():
-            soon = running_out(visit, fleet)
+            out = running_out(visit, fleet)
             parts.tile(
-                f"Customers out within {RUN_OUT_DAYS} days",
-                number_text(len(soon), Unit.COUNT, visit.locale) if fleet.computed else None,
+                f"Out within {RUN_OUT_DAYS} days",
+                number_text(len(out), Unit.COUNT, visit.locale) if fleet.computed else None,
                 help="Customers with credits whose likely run-out day is that close",
                 absent="No forecast has been computed yet.",
             )
             if fleet.computed:
-                st.caption(f"Of {fleet.computed:,} with a forecast")
+                st.caption(f"Customers, of {fleet.computed:,} with a forecast")
 
 
 def running_out(visit: Visit, fleet: outlook.Fleet) -> pd.DataFrame:
@@ -85,7 +88,7 @@ def kpi_tiles(visit: Visit, span: period.Span) -> None:
     st.subheader("Key figures", anchor=False)
     compared = f", compared with {span.other_label}" if span.other else ""
     st.caption(escape(f"{span.label}{compared}"))
-    with st.grid(3, min_column_width=260):
+    with st.grid(4, min_column_width=200):
         for score in now.scores:
             if score.kpi is not kpis.Kpi.REVENUE_SHARE:
                 kpi_tile(visit, score, before[0] if before else None, span)
@@ -126,7 +129,7 @@ def runs_out_soonest(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet
         name, when = st.columns([2, 3], vertical_alignment="center")
         customer_link(names[row["account"]], row["account"], place=name)
         text = outlook.run_out_text(row, visit.locale, last_day=outlook.last_day(visit))
-        when.markdown(f"{text} · by {row['cause']}")
+        when.markdown(f"{text}, by expiry" if row["cause"] == Cause.EXPIRY else text)
     outlook.missing_note(visit, fleet)
     st.page_link(
         "finance/forecasts.py", label="All forecasts", icon=":material/trending_down:", query_params=address.link()
@@ -137,12 +140,12 @@ def wasted_soonest(visit: Visit, waste: pd.DataFrame) -> None:
     st.subheader("Wasted soonest", anchor=False)
     rows = waste[waste["wasted_micro"] > 0].head(SHOWN)
     if rows.empty:
-        st.markdown(f"At today's pace nothing expires unused within {SOON_DAYS} days.")
+        st.markdown(f"At today's pace nothing expires unused within {WASTE_DAYS} days.")
     for row in rows.to_dict("records"):
         name, what = st.columns([2, 3], vertical_alignment="center")
         customer_link(row["name"], row["account"], tab="Batches", place=name)
-        wasted, left = credit_text(row["wasted_micro"], visit.locale), credit_text(row["left_micro"], visit.locale)
-        what.markdown(f"{wasted} of {left} {row['credit_type']} credits, {days_text(row['days_left'])}")
+        wasted, left = rough_text(row["wasted_micro"], visit.locale), credit_text(row["left_micro"], visit.locale)
+        what.markdown(f"{wasted} of {left} {row['credit_type']}, {days_text(row['days_left'])}")
     st.page_link(
         "customers/expiring.py", label="All expiring", icon=":material/hourglass_bottom:", query_params=address.link()
     )

@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analytics.charts.base import (
+    PALETTE,
     TYPE_LABELS,
     Chart,
     Theme,
@@ -48,6 +49,7 @@ def _stacked(
     days = pd.Series(daily["day"].unique())
     table = pd.DataFrame({"day": days})
     figure = go.Figure()
+    # The theme's colours begin again after five traces; a pattern tells the later ones apart.
     for number, (name, label) in enumerate(zip(names, labels, strict=True)):
         values = to_credits(daily.loc[daily[key] == name, "used_micro"]).to_numpy()
         table[name] = values
@@ -55,7 +57,7 @@ def _stacked(
             x=days,
             y=values,
             name=label,
-            marker={"pattern": pattern(number, patterns)},
+            marker={"pattern": pattern(number, patterns or number >= len(PALETTE[theme]))},
             hovertemplate=f"{_HOVER}<extra>{label}</extra>",
         )
     figure.update_layout(barmode="stack", shapes=weekends(days), hovermode="closest", bargap=0.15)

@@ -75,13 +75,11 @@ def who_it_is(visit: Visit, customer: frames.Customer) -> None:
         f"own time zone {customer.zone.key}" if customer.zone != visit.zone else "",
         f"Stripe {customer.stripe_id}" if customer.stripe_id else "",
     ]
+    st.markdown(" · ".join(escape(fact) for fact in facts if fact))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.code(customer.account, language=None, width="content")
-        st.markdown(" · ".join(escape(fact) for fact in facts if fact), width="content")
-    acts = [act for act in ACTS if visit.may(act[0])]
-    if acts:
-        with st.container(horizontal=True):
-            for _, page, label, icon in acts:
+        for permission, page, label, icon in ACTS:
+            if visit.may(permission):
                 st.page_link(page, label=label, icon=icon, query_params=address.link(customer=customer.account))
 
 

@@ -10,7 +10,7 @@ from analytics.frames import SOON_DAYS
 from ledger import AccountType, Permission
 from pages.ui import address, customer_table, first_steps, links, outlook, parts, portfolio
 from pages.ui.guard import Visit, guard
-from pages.ui.text import credit_text
+from pages.ui.text import credit_text, escape, money_text
 
 PER_PAGE = 100
 IDLE_DAYS = 30
@@ -87,14 +87,19 @@ def picked(visit: Visit, customers: pd.DataFrame) -> tuple[pd.DataFrame, list[st
 
 def listed(visit: Visit, chosen: pd.DataFrame, fleet: outlook.Fleet, *, resets: tuple[str, ...]) -> None:
     runs_out = outlook.run_out_texts(visit, fleet)
-    chosen = chosen.assign(runs_out=chosen["account"].map(runs_out).fillna("No forecast yet"))
+    chosen = chosen.assign(runs_out=[runs_out.get(account, "No forecast yet") for account in chosen["account"]])
     pages = st.container()
     place = st.container()
     number = address.page_number(len(chosen), per_page=PER_PAGE, resets=resets)
     shown = chosen.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
     total = credit_text(int(chosen["available_micro"].sum()), visit.locale)
     noun = "customer" if len(chosen) == 1 else "customers"
-    pages.markdown(f"**{len(chosen):,} {noun} · {total} credits available**")
+    kept = visit.ask(frames.load_values, at=visit.at)
+    values = kept[kept["account"].isin(chosen["account"])].groupby("currency")["value_cents"].sum()
+    paid = " · ".join(money_text(int(cents), str(name), visit.locale) for name, cents in values.items())
+    pages.markdown(
+        f"**{len(chosen):,} {noun} · {total} credits available**" + (f" · {escape(paid)} paid for them" if paid else "")
+    )
     if len(chosen) > PER_PAGE:
         pages.caption(f"Page {number}: {(number - 1) * PER_PAGE + 1:,} to {(number - 1) * PER_PAGE + len(shown):,}")
     with place:

@@ -5,8 +5,9 @@ import streamlit as st
 
 from analytics import charts, expiry
 from analytics.frames import RATE_DAYS
-from ledger import CreditType, Permission
+from ledger import MICRO, CreditType, Permission
 from pages.ui import address, links, parts, pictures, portfolio
+from pages.ui.figures import rough_text
 from pages.ui.guard import Visit, guard
 from pages.ui.text import TYPE_WORDS, credit_text, escape, money_text
 
@@ -64,7 +65,7 @@ def said(visit: Visit, chosen: pd.DataFrame) -> str:
     money = " and ".join(money_text(int(cents), str(name), visit.locale) for name, cents in value.items() if cents)
     words = (
         f"**{credit_text(left, visit.locale)} credits of {customers:,} customer{'s' * (customers != 1)} end**; "
-        f"at today's pace {credit_text(lost, visit.locale)} of them expire unused."
+        f"at today's pace {rough_text(lost, visit.locale)} of them expire unused."
     )
     return words + (f" Paid for what ends: {escape(money)}." if money else "")
 
@@ -73,14 +74,15 @@ def listed(visit: Visit, chosen: pd.DataFrame, *, resets: tuple[str, ...]) -> No
     place = st.container()
     number = address.page_number(len(chosen), per_page=PER_PAGE, resets=resets)
     shown = chosen.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
-    left, lost = (credit_text(int(chosen[f"{name}_micro"].sum()), visit.locale) for name in ("left", "wasted"))
+    left = credit_text(int(chosen["left_micro"].sum()), visit.locale)
+    lost = rough_text(int(chosen["wasted_micro"].sum()), visit.locale)
     with place:
         parts.table(
             links.with_customer_columns(readable(visit, shown)),
             key="expiring",
             alt="Batches that end soon, soonest first, with what will be wasted",
             totals=f"**{len(chosen):,} batch{'es' * (len(chosen) != 1)} · {left} credits end · {lost} wasted**",
-            columns=columns(visit),
+            columns=columns(),
             download=parts.Download(visit, "expiring", lambda: exported(chosen)),
             height="content",
         )
@@ -95,29 +97,29 @@ def readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
     return shown.assign(
         type=shown["credit_type"].str.capitalize(),
         left=parts.whole_credits(shown["left_micro"]),
-        needed=parts.whole_credits(shown["needed_micro"]),
-        wasted=parts.whole_credits(shown["wasted_micro"]),
+        needed=(shown["needed_micro"] / MICRO).round(),
+        wasted=(shown["wasted_micro"] / MICRO).round(),
         value=values,
-        ends=shown["expires_at"] - pd.Timedelta(seconds=1),
+        ends=(shown["expires_at"] - pd.Timedelta(seconds=1)).dt.tz_convert(visit.zone).dt.date,
     )
 
 
-def columns(visit: Visit) -> dict[str, object]:
+def columns() -> dict[str, object]:
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     last = links.customer_columns("expiring")
     return {
-        "name": text("Customer", pinned=True, width="medium"),
+        "name": text("Customer", pinned=True, width=180),
         "open": last["open"],
-        "batch_id": number("Batch", format="%d", width=80),
-        "type": text("Type"),
-        "campaign": text("Campaign"),
+        "type": text("Type", width=110),
         "left": parts.credits_column("Left"),
-        "value": text("Value", alignment="right", help="What was paid for the credits that are left"),
-        "ends": parts.instant_column("Usable until", visit.zone),
+        "wasted": parts.credits_column("Wasted", help="Will expire unused at today's pace, about"),
+        "needed": parts.credits_column("Will be used", help="At today's pace, about"),
+        "ends": st.column_config.DateColumn("Last day", format="localized", help="Usable through this day"),
         "days_left": number("Days left", format="%d", help="0 ends today"),
-        "needed": parts.credits_column("Will be used", help="At today's pace"),
-        "wasted": parts.credits_column("Wasted", help="Will expire unused at today's pace"),
+        "value": text("Value", alignment="right", width=105, help="Paid for the credits that are left"),
+        "campaign": text("Campaign"),
         "owner": text("Account manager"),
+        "batch_id": number("Batch", format="%d"),
     }
 
 

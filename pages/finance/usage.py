@@ -9,7 +9,7 @@ from analytics import burn, charts, frames
 from analytics.periods import Period
 from ledger import Permission
 from pages.ui import address, first_steps, links, parts, period, pictures, portfolio, usage_table
-from pages.ui.figures import change_words, delta_of, figure_text
+from pages.ui.figures import change_words, figure_text
 from pages.ui.guard import Visit, guard
 from pages.ui.text import credit_text, day_text, escape, money_text
 
@@ -59,18 +59,17 @@ def tiles(visit: Visit, usage: pd.DataFrame, who: pd.DataFrame, span: period.Spa
     used, rate = burn.used_micro(usage, span.period), burn.rate(usage, span.period)
     prices = visit.made(portfolio.cents_per_thousand, since=visit.at - timedelta(days=PRICE_DAYS), until=visit.at)
     price = " · ".join(money_text(cents, currency, visit.locale) for currency, cents in prices.items())
-    delta = delta_of(burn.rate_change(usage, span.period, span.other), visit.locale)
-    described = None if delta is None else "vs before"
+    moved = change_words(burn.rate_change(usage, span.period, span.other), visit.locale)
     with st.grid(4, min_column_width=200):
         with st.container():
             parts.tile("Credits used", figure_text(used, visit.locale))
             st.caption(escape(span.label))
         with st.container():
-            parts.tile("Per day", figure_text(rate, visit.locale), delta=delta, delta_description=described)
-            st.caption(escape(f"Before: {span.other_label}" if span.other else "Not compared"))
+            parts.tile("Per day", figure_text(rate, visit.locale))
+            st.caption(escape(f"{moved} against {span.other_label}") if span.other and moved else "Not compared")
         with st.container():
             parts.tile("Price of 1,000 credits", escape(price) or None, absent=f"No top-up in {PRICE_DAYS} days.")
-            st.caption(f"Mean of the top-ups of the last {PRICE_DAYS} days")
+            st.caption(f"Mean of {PRICE_DAYS} days' top-ups")
         with st.container():
             parts.tile("Active customers", f"{who['account'].nunique():,}", help="Customers with use in the period")
             st.caption("With use in the period")

@@ -16,6 +16,7 @@ from ledger import MICRO
 from ledger.core.lifecycle import last_day, month_end
 from pages.ui import outlook as outlooks
 from pages.ui import parts, pictures
+from pages.ui.figures import rough_text
 from pages.ui.guard import Visit
 from pages.ui.text import credit_help, credit_text, day_text, days_text, escape, money_text, percent_text
 
@@ -53,8 +54,8 @@ def sentence(view: View) -> str:
     """What is left, how fast it goes, and when it ends: the first thing on the page."""
     visit, forecast, projection = view.visit, view.outlook.forecast, view.outlook.projection
     available = credit_text(projection.available_micro, visit.locale)
-    pace = round(forecast.mean_per_day * MICRO)
-    words = f"**{available} credits available**, expected use {credit_text(pace, visit.locale)} a day. "
+    pace = forecast.mean_per_day * MICRO
+    words = f"**{available} credits available**, expected use {rough_text(pace, visit.locale)} a day. "
     words += escape(run_out_sentence(projection, locale=str(visit.locale)))
     if forecast.reason:
         words += f" Estimate: {escape(forecast.reason)}."
@@ -64,6 +65,7 @@ def sentence(view: View) -> str:
 def draw(view: View) -> None:
     """The tab."""
     summary(view)
+    st.subheader("Balance over time", anchor=False)
     timeline(view)
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -105,6 +107,7 @@ def _next_expiry(visit: Visit, row: pd.Series) -> str:
 
 
 def timeline(view: View) -> None:
+    """Past balance, today, and the forecast with its band and what expires unused."""
     visit, projection = view.visit, view.outlook.projection
     since = visit.today - timedelta(days=PAST_DAYS - 1)
     usage = visit.ask(frames.load_daily_usage, since=since, until=visit.today + timedelta(days=1), account=view.account)
@@ -132,7 +135,6 @@ def timeline(view: View) -> None:
         zone=visit.zone.key,
         theme=pictures.theme(),
     )
-    st.subheader("Balance over time", anchor=False)
     pictures.show(chart, key="timeline")
     as_of = day_text(view.outlook.forecast.as_of, visit.locale)
     st.caption(
@@ -140,6 +142,8 @@ def timeline(view: View) -> None:
         f"Forecast from the days up to {escape(as_of)}: {outlooks.METHOD_WORDS[view.outlook.forecast.method]}. "
         "The band is the 80 % range."
     )
+    if (past["available_micro"] < 0).any():
+        st.caption("Below zero in the past: use counts on its own day, also when it was reported after a later top-up.")
 
 
 def values_ahead(view: View) -> None:
@@ -205,5 +209,5 @@ def use_first(view: View) -> None:
             words += f", until {escape(day_text(day, visit.locale))} ({days_text((day - visit.today).days)})"
         lost = wasted.get(row["batch_id"], 0.0)
         if lost >= 1:
-            words += f". **{credit_text(round(lost) * MICRO, visit.locale)} of it will probably expire unused**"
+            words += f". **{rough_text(lost * MICRO, visit.locale)} of it will probably expire unused**"
         st.markdown(f"{row['burn_number']}. {words}")

@@ -34,21 +34,22 @@ def readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
 def columns(visit: Visit) -> dict[str, Any]:
     """The columns in their order."""
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    last = links.customer_columns("customers")
     return {
-        "name": text("Customer", pinned=True, width="medium"),
-        "open": links.customer_columns("customers")["open"],
-        "tier": text("Tier", width=90),
-        "owner": text("Account manager"),
+        "name": text("Customer", pinned=True, width=190),
+        "open": last["open"],
         "available": parts.credits_column("Available"),
-        "value": text("Value", alignment="right", help="What was paid for the purchased credits that are left"),
+        "value": text("Value", alignment="right", width=105, help="Paid for the purchased credits that are left"),
         "expiring": parts.credits_column(
-            f"Expiring {SOON_DAYS} d", help=f"Credits whose batch ends within {SOON_DAYS} days"
+            f"Ends {SOON_DAYS} d", help=f"Credits whose batch ends within {SOON_DAYS} days"
         ),
         "burn": parts.credits_column("Burn a day", help=f"Mean day of the last {RATE_DAYS} complete days"),
         "runway_days": number("Runway", format="localized", help="Days that available credits last at today's burn"),
-        "runs_out": text("Runs out (forecast)", help="80 % range and likely day, expiries counted in"),
+        "runs_out": text("Runs out (forecast)", width=230, help="80 % range and likely day, expiries counted in"),
+        "tier": text("Tier", width=90),
+        "owner": text("Account manager"),
         "last_top_up_at": parts.instant_column("Last top-up", visit.zone),
-        "address": links.customer_columns("customers")["address"],
+        "address": last["address"],
     }
 
 

@@ -8,7 +8,7 @@ from analytics import burn, charts, frames
 from analytics.periods import Period
 from pages.ui import parts, period, pictures, usage_table
 from pages.ui.customer_overview import View
-from pages.ui.figures import change_words, delta_of, figure_text
+from pages.ui.figures import change_words, figure_text
 from pages.ui.text import escape
 
 CHART_DAYS_MAX = 92
@@ -30,9 +30,7 @@ def draw(view: View) -> None:
     moved = burn.rate_change(usage, wanted, span.other)
     with st.grid(3, min_column_width=200):
         parts.tile("Used", figure_text(used, visit.locale))
-        delta = delta_of(moved, visit.locale)
-        described = None if delta is None else "vs before"
-        parts.tile("Per day", figure_text(rate, visit.locale), delta=delta, delta_description=described)
+        parts.tile("Per day", figure_text(rate, visit.locale))
         parts.tile("Uses", f"{int(burn.daily(usage, wanted)['events'].sum()):,}")
     table = burn.by_feature(usage, wanted, span.other)
     if not table.empty:

@@ -5,6 +5,7 @@ from babel.numbers import format_decimal
 
 from analytics.figures import Change, Figure, Unit, change
 from analytics.kpis import Score, Scorecard, Target
+from ledger import MICRO
 from pages.ui import parts
 from pages.ui.guard import Visit
 from pages.ui.period import Span
@@ -19,7 +20,7 @@ def number_text(value: float | int, unit: Unit, locale: Locale, *, currency: str
         case Unit.MICRO:
             return credit_text(int(value), locale)
         case Unit.MICRO_PER_DAY:
-            return credit_text(round(value), locale)
+            return rough_text(value, locale)
         case Unit.DAYS:
             days = format_decimal(round(value, 1), format="#,##0.#", locale=locale)
             return f"{days} day" if days == "1" else f"{days} days"
@@ -27,6 +28,12 @@ def number_text(value: float | int, unit: Unit, locale: Locale, *, currency: str
             return money_text(int(value), currency, locale)
         case Unit.COUNT:
             return str(format_decimal(value, format="#,##0", locale=locale))
+
+
+def rough_text(micro: float, locale: Locale) -> str:
+    """An estimate in micro-credits: whole credits from 10 on, because decimals would claim more than is known."""
+    whole = round(micro / MICRO) * MICRO
+    return credit_text(whole if abs(micro) >= 10 * MICRO else round(micro), locale)
 
 
 def figure_text(figure: Figure, locale: Locale, *, currency: str = "") -> str | None:

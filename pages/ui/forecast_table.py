@@ -28,13 +28,13 @@ def draw(visit: Visit, chosen: pd.DataFrame, shown: pd.DataFrame, *, horizon: in
         ]
 
     cannot = shown["cannot_say"].notna().to_numpy()
-    likely = ["cannot be said" if no else day for no, day in zip(cannot, days("likely"), strict=True)]
+    likely = ["day uncertain" if no else day for no, day in zip(cannot, days("likely"), strict=True)]
     text = st.column_config.TextColumn
     st.caption(f"Soonest first, {confidence} % range. Select a row for its chart.")
     picked = parts.table(
         shown.assign(
             available=parts.whole_credits(shown["available_micro"]),
-            burn=shown["burn_a_day"].round(2),
+            burn=shown["burn_a_day"].round(1),
             low=days(f"low_{confidence}"),
             likely=likely,
             high=days(f"high_{confidence}"),
@@ -47,13 +47,13 @@ def draw(visit: Visit, chosen: pd.DataFrame, shown: pd.DataFrame, *, horizon: in
         totals=f"**{len(chosen):,} customer{'s' * (len(chosen) != 1)} · "
         f"{credit_text(int(chosen['available_micro'].sum()), visit.locale)} credits available**",
         columns={
-            "name": text("Customer", pinned=True, width="medium"),
+            "name": text("Customer", pinned=True, width=180),
             "available": parts.credits_column("Available"),
             "burn": parts.credits_column("Burn a day", help="Expected mean day ahead, an estimate"),
-            "low": text("Earliest", help=f"Early end of the {confidence} % range"),
-            "likely": text("Likely", help="Not shown when the range is wider than the runway"),
-            "high": text("Latest", help=f"Late end of the {confidence} % range"),
-            "cause": text("By", help="What empties the account: use, or expiry"),
+            "low": text("Earliest", width=110, help=f"Early end of the {confidence} % range"),
+            "likely": text("Likely", width=120, help="Not shown when the range is wider than the runway"),
+            "high": text("Latest", width=110, help=f"Late end of the {confidence} % range"),
+            "cause": text("By", width=70, help="What empties the account: use, or expiry"),
             "lost": parts.credits_column(f"Wasted in {horizon} d", help="Most likely expires unused"),
             "words": text("Method", help=outlook.METHOD_HELP),
             "known": st.column_config.DateColumn("Use known to", format="localized"),

@@ -89,13 +89,14 @@ def run_out_text(row: Mapping[Any, Any], locale: Locale, *, last_day: date, conf
     low, likely, high = (_day(row[name]) for name in (f"low_{confidence}", "likely", f"high_{confidence}"))
     if low is None:
         return f"Beyond {short_day(last_day, locale)}"
+    if likely is None:
+        return f"{short_day(low, locale)} at the earliest"
     until = "later" if high is None else short_day(high, locale)
     if isinstance(row["cannot_say"], str):
-        return f"{short_day(low, locale)} – {until}, range too wide for a day"
+        return f"{short_day(low, locale)} – {until}, day uncertain"
     if low == high:
         return f"{short_day(low, locale)}, no other day in the range"
-    most = "later" if likely is None else short_day(likely, locale)
-    return f"{short_day(low, locale)} – {until}, likely {most}"
+    return f"{short_day(low, locale)} – {until}, likely {short_day(likely, locale)}"
 
 
 def run_out_texts(visit: Visit, found: Fleet) -> dict[str, str]:
