@@ -6,16 +6,17 @@ customer about to run out, one whose credits are about to expire unused, an empt
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
 from ledger.clock import FixedClock
 from ledger.core.amounts import MICRO, Money
 from ledger.core.policy import SYSTEM, Actor, Role
 from ledger.core.records import CreditType
 from ledger.database import Database
-from ledger.demo_cast import DAYS, FEATURES, Customer, characters
+from ledger.demo_cast import DAYS, FEATURES, Customer, Gift, characters
 from ledger.facade import Ledger
 from ledger.operations.base import Command, Reason
 from ledger.operations.corrections import AdjustBalance
@@ -74,8 +75,10 @@ def load(
     weeks = math.ceil(DAYS / 7)
     for week in range(weeks):
         first, last = week * 7, min(week * 7 + 7, DAYS)
-        for customer in cast:
-            _live(company, customer, first, last)
+        # In order of time over all customers, because the clock of the ledger only goes forward.
+        for day, hour, act in sorted(_acts(company, cast, first, last), key=lambda act: act[:2]):
+            _set_clock(company, day, hour)
+            act()
         expire_due_everywhere(company.ledger)
         on_progress(week + 1, weeks)
     clock.set(until)
@@ -94,23 +97,31 @@ def _price_features(company: _Company) -> None:
         company.run(SetFeaturePrice(feature, price * MICRO, label=label, unit=unit))
 
 
-def _live(company: _Company, customer: Customer, first: int, last: int) -> None:
-    """One week of one customer: open the account if it is time, give and buy credits, use some."""
-    if customer.joins >= last:
-        return
-    if first <= customer.joins < last:
-        _join(company, customer)
-    for day, credit_type, amount, why in customer.extra:
-        if first <= day < last:
-            _set_clock(company, day, 10)
-            company.run(
-                IssueGrant(customer.account, credit_type, amount * MICRO, Reason(why, _NOTES[why]), campaign=why)
-            )
-    days = range(max(first, customer.joins), last)
-    use = {day: customer.level(day, company.first + timedelta(days=day)) for day in days}
-    _buy(company, customer, first, use)
+def _acts(
+    company: _Company, cast: list[Customer], first: int, last: int
+) -> Iterator[tuple[int, int, Callable[[], object]]]:
+    """What happens in one week: day, hour and act. Accounts open, credits are given, bought, and used up to its end."""
+    for customer in cast:
+        if customer.joins >= last:
+            continue
+        if first <= customer.joins:
+            yield customer.joins, 9, partial(_join, company, customer)
+        for gift in customer.extra:
+            if first <= gift[0] < last:
+                yield gift[0], 10, partial(_give, company, customer, gift)
+        begin = max(first, customer.joins)
+        use = {day: customer.level(day, company.first + timedelta(days=day)) for day in range(begin, last)}
+        yield begin, 11, partial(_buy, company, customer, first, use)
+        yield last - 1, 23, partial(_use, company, customer, use)
+
+
+def _give(company: _Company, customer: Customer, gift: Gift) -> None:
+    _, credit_type, amount, why = gift
+    company.run(IssueGrant(customer.account, credit_type, amount * MICRO, Reason(why, _NOTES[why]), campaign=why))
+
+
+def _use(company: _Company, customer: Customer, use: dict[int, float]) -> None:
     events = [event for day, level in use.items() for event in _events(company, customer, day, level)]
-    _set_clock(company, last - 1, 23)
     if events:
         company.run(RecordUsageBulk(customer.account, tuple(events)), actor=SYSTEM)
 
@@ -126,7 +137,6 @@ _NOTES = {
 
 
 def _join(company: _Company, customer: Customer) -> None:
-    _set_clock(company, customer.joins, 9)
     company.run(
         OpenAccount(
             customer.account,
@@ -156,7 +166,6 @@ def _buy(company: _Company, customer: Customer, first: int, use: dict[int, float
         return
     if customer.left_at_end_days is not None and first >= _LAST_PURCHASE_DAY + 7:
         return
-    _set_clock(company, max(first, customer.joins), 11)
     available = company.ledger.preview(
         IssueGrant(customer.account, CreditType.REFERRAL, MICRO, Reason("preview", "how much is available")),
         actor=ADMIN,
