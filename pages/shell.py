@@ -5,7 +5,7 @@ It lives inside pages/ on purpose: a script *beside* a pages/ folder lets a fres
 
 import streamlit as st
 
-from ledger import Unavailable
+from ledger import NotSetUp, Unavailable
 from pages.ui import address, data, drawer, identity
 from pages.ui.guard import PAGE_TITLE
 
@@ -105,7 +105,7 @@ with st.container(horizontal=True, gap="small"):
     try:
         if data.company_of(data.ledger()).is_demo:
             st.badge("Demo data", icon=":material/science:", color="orange")
-    except Unavailable:
+    except (Unavailable, NotSetUp):
         pass  # the page's guard says so, with a button to try again
 
 page.run()

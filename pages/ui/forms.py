@@ -23,7 +23,7 @@ from ledger.drafts import latest_draft, load_draft, remove_draft, save_draft
 from pages.ui import address
 from pages.ui.amounts import AmountUnclear, parse_amount
 from pages.ui.guard import Visit
-from pages.ui.text import time_text
+from pages.ui.text import escape, time_text
 
 T = TypeVar("T")
 _PARAM = "draft"
@@ -208,7 +208,7 @@ class Form:
         homeless = []
         for name, message in faults.items():
             if name in self._slots:
-                self._slots[name].error(sentence(message), icon=":material/error:")
+                self._slots[name].error(escape(sentence(message)), icon=":material/error:")
             else:
                 homeless.append(f"{name}: {message}")
         return homeless

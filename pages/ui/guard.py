@@ -10,7 +10,7 @@ import streamlit as st
 from babel import Locale
 
 from analytics import frames
-from ledger import Actor, Ledger, NotPermitted, Permission, Unavailable
+from ledger import Actor, Ledger, NotPermitted, NotSetUp, Permission, Unavailable
 from ledger.core.policy import ACT_WORDS, allows, roles_with
 from pages.ui import data, identity
 from pages.ui.text import escape, reader_locale
@@ -77,7 +77,7 @@ def guard(permission: Permission) -> Visit:
         _title()
         st.error(refusal_text(actor, permission), title="No permission", icon=":material/lock:")
         st.stop()
-    except Unavailable as error:
+    except (Unavailable, NotSetUp) as error:
         _title()
         st.error(escape(error), title="The ledger cannot be reached", icon=":material/cloud_off:")
         st.button("Try again", icon=":material/refresh:")

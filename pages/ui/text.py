@@ -32,17 +32,6 @@ TYPE_WORDS: dict[CreditType, str] = {
     CreditType.COMPENSATION: "Compensation",
     CreditType.ROLLOVER: "Rollover",
 }
-# What happened, said to a person; the key is the kind of the transaction.
-KIND_WORDS = {
-    "grant": "Granted",
-    "top_up": "Topped up",
-    "adjust": "Corrected",
-    "usage": "Used",
-    "expire": "Expired",
-    "open_account": "Account opened",
-    "change_customer": "Customer changed",
-    "set_feature_price": "Price set",
-}
 
 
 def escape(text: object) -> str:

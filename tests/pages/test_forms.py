@@ -38,6 +38,17 @@ def table_text(app: AppTest) -> str:
     return " ".join(str(table.value.to_dict()) for table in app.table)
 
 
+def errors(app: AppTest) -> str:
+    """Every fault and refusal on the page, as people read it."""
+    return " ".join(error.value for error in app.error).replace("\\", "")
+
+
+def test_what_was_typed_is_not_live_in_its_own_fault(pages: Pages) -> None:
+    app = fill_grant(pages.open("credits/grants.py"), amount="![x](http://evil.invalid)")
+    assert "is not a number" in errors(app)
+    assert not [error.value for error in app.error if "![x](http:" in error.value]
+
+
 def confirm(app: AppTest) -> AppTest:
     """Press Review, then the one button of the dialog."""
     field(app, "button", "Review").click().run()
@@ -64,19 +75,20 @@ def test_an_untouched_form_is_not_scolded_before_review(pages: Pages) -> None:
     app = pages.open("credits/grants.py")
     assert not app.error
     field(app, "button", "Review").click().run()
-    assert {"Customer is needed.", "Credits is needed.", "Note is needed."} <= {error.value for error in app.error}
+    for label in ("Customer", "Credits", "Note"):
+        assert f"{label} is needed" in errors(app)
 
 
 def test_a_fault_is_shown_and_the_input_kept(pages: Pages) -> None:
     app = fill_grant(pages.open("credits/grants.py"), amount="0", note="short")
-    assert "Must be more than 0 credits." in [error.value for error in app.error]
-    assert "Say why in at least 10 characters." in [error.value for error in app.error]
+    assert "Must be more than 0 credits" in errors(app)
+    assert "Say why in at least 10 characters" in errors(app)
     assert field(app, "text_input", "Note").value == "short"
 
 
 def test_an_ambiguous_amount_is_refused_with_both_readings(pages: Pages) -> None:
     app = fill_grant(pages.open("credits/grants.py"), amount="5.000")
-    assert "could mean 5,000 or 5.000" in " ".join(error.value for error in app.error)
+    assert "could mean 5,000 or 5.000" in errors(app)
 
 
 def test_a_confirmed_grant_shows_its_receipt_and_links(pages: Pages) -> None:
@@ -139,6 +151,15 @@ def test_an_unfinished_form_can_be_thrown_away(pages: Pages) -> None:
     assert latest_draft(pages.ledger, actor=ADA, form="grant") is None
 
 
+def test_a_form_that_was_booked_without_an_answer_is_told(pages: Pages) -> None:
+    key = draft_key(fill_grant(pages.open("credits/grants.py")))
+    factories.grant(pages.ledger, "cus_acme", 50, key=key)
+    again = pages.open("credits/grants.py")
+    assert any("was booked" in markdown.value for markdown in again.markdown)
+    field(again, "button", "See what was booked").click().run()
+    assert "available 810 → 860" in again.success[0].value
+
+
 def test_a_look_at_the_form_leaves_no_draft(pages: Pages) -> None:
     pages.open("credits/top_ups.py")
     assert latest_draft(pages.ledger, actor=ADA, form="top_up") is None
@@ -183,7 +204,7 @@ def test_when_the_ledger_does_not_answer_the_page_says_so_and_asks_again(
     assert any("may or may not have booked" in warning.value for warning in app.warning)
     assert not app.success
     field(app, "button", "Check again").click().run()
-    assert "Nothing was booked." in " ".join(error.value for error in app.error)
+    assert "Nothing was booked." in errors(app)
     monkeypatch.setattr(review, "_send", real)
     assert "available 810 → 860" in confirm(app).success[0].value
 
@@ -205,7 +226,7 @@ def test_a_payment_reference_used_before_is_refused(pages: Pages) -> None:
     field(app, "text_input", "Credits").input("2000")
     field(app, "text_input", "Price paid").input("150")
     field(app, "text_input", "Payment reference").input("INV-1").run()
-    assert "booked already" in " ".join(error.value for error in app.error)
+    assert "booked already" in errors(app)
 
 
 def test_credits_are_taken_in_burn_order(pages: Pages) -> None:
@@ -222,7 +243,7 @@ def test_more_than_there_is_cannot_be_taken(pages: Pages) -> None:
     app = pages.open("credits/adjustments.py", customer="cus_acme")
     field(app, "radio", "What to do").set_value("take").run()
     field(app, "text_input", "Credits to take away").input("5000").run()
-    assert "short" in " ".join(error.value for error in app.error)
+    assert "short" in errors(app)
 
 
 def test_a_named_batch_can_be_taken_from(pages: Pages) -> None:
