@@ -45,11 +45,13 @@ def main(visit: Visit) -> None:
         nobody("The id may be mistyped, or belong to another company's books.")
         return
     parts.header(visit, customer.name, typed=True)
-    who_it_is(visit, customer)
     with st.sidebar:
         patterns = pictures.patterns_switch()
-    view = customer_overview.View(visit, customer, outlook.of_customer(visit, account), patterns)
-    st.markdown(customer_overview.sentence(view))
+    first = st.container()
+    who_it_is(visit, customer)
+    with first:
+        view = customer_overview.View(visit, customer, outlook.of_customer(visit, account), patterns)
+        st.markdown(customer_overview.sentence(view))
     # Only tabs cannot persist their state, so they alone bind the address themselves (ux.md §2).
     address.keep("tab")
     for tab, draw in zip(
@@ -75,7 +77,7 @@ def who_it_is(visit: Visit, customer: frames.Customer) -> None:
         f"own time zone {customer.zone.key}" if customer.zone != visit.zone else "",
         f"Stripe {customer.stripe_id}" if customer.stripe_id else "",
     ]
-    st.markdown(" · ".join(escape(fact) for fact in facts if fact))
+    st.caption(" · ".join(escape(fact) for fact in facts if fact))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.code(customer.account, language=None, width="content")
         for permission, page, label, icon in ACTS:

@@ -31,7 +31,7 @@ def draw(view: View) -> None:
         return
     st.caption("In burn order. Select a row for the lines behind it.")
     picked = parts.table(
-        _readable(visit, shown),
+        _readable(view, shown),
         key="batches",
         alt="Batches in burn order with what is left of each",
         columns=_columns(view),
@@ -50,41 +50,43 @@ def _first_act(visit: Visit) -> dict[str, str]:
     return {}
 
 
-def _readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
+def _readable(view: View, shown: pd.DataFrame) -> pd.DataFrame:
     amounts = {
         name: parts.whole_credits(shown[f"{name}_micro"]) for name in ("granted", "used", "expired", "removed", "left")
     }
     cost = [
-        "" if pd.isna(cents) else money_text(int(cents), currency, visit.locale)
+        "" if pd.isna(cents) else money_text(int(cents), currency, view.visit.locale)
         for cents, currency in zip(shown["cost_cents"], shown["currency"], strict=True)
     ]
     return shown.assign(
         type=shown["credit_type"].str.capitalize(),
         source=shown["campaign"].where(shown["campaign"] != "", shown["source"]),
         cost=cost,
-        ends=shown["expires_at"] - pd.Timedelta(seconds=1),
+        ends=(shown["expires_at"] - pd.Timedelta(seconds=1)).dt.tz_convert(view.customer.zone).dt.date,
         **amounts,
     )
 
 
 def _columns(view: View) -> dict[str, object]:
-    text = st.column_config.TextColumn
-    zone = view.customer.zone
+    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
+    zone = view.customer.zone.key
     return {
-        "burn_number": st.column_config.NumberColumn("Order", format="%d", width=70, help="1 burns first"),
-        "batch_id": st.column_config.NumberColumn("Batch", format="%d", width=80),
-        "type": "Type",
-        "state": "State",
-        "source": text("Source", help="Campaign, or how it came in"),
+        "burn_number": number("Order", format="%d", width=65, help="1 burns first"),
+        "batch_id": number("Batch", format="%d", width=65),
+        "type": text("Type", width=115),
+        "left": parts.credits_column("Left"),
         "granted": parts.credits_column("Granted"),
         "used": parts.credits_column("Used"),
         "expired": parts.credits_column("Expired"),
         "removed": parts.credits_column("Removed", help="Taken away by corrections"),
-        "left": parts.credits_column("Left"),
-        "cost": text("Paid", alignment="right"),
-        "ends": parts.instant_column(
-            "Usable until", zone, help=f"Last usable moment in the customer's own zone, {zone.key}; empty means never"
+        "ends": st.column_config.DateColumn(
+            "Last day",
+            format="localized",
+            help=f"Last usable day in the customer's own zone, {zone}; empty means never",
         ),
+        "state": text("State", width=90),
+        "source": text("Source", help="Campaign, or how it came in"),
+        "cost": text("Paid", alignment="right"),
     }
 
 
