@@ -224,42 +224,39 @@ FAULTS = [
 
 @pytest.mark.parametrize(("command", "fields"), FAULTS)
 def test_a_wrong_command_is_refused_with_all_its_faults_and_books_nothing(
-    ledger: Ledger, admin: Actor, command: Command, fields: set[str]
+    untouched: Ledger, admin: Actor, command: Command, fields: set[str]
 ) -> None:
-    open_account(ledger)
-    before = all_rows(ledger)
+    before = all_rows(untouched)
     for attempt in (
-        lambda: ledger.execute(command, actor=admin, key="k"),
-        lambda: ledger.preview(command, actor=admin),
+        lambda: untouched.execute(command, actor=admin, key="k"),
+        lambda: untouched.preview(command, actor=admin),
     ):
         with pytest.raises(InvalidCommand) as refused:
             attempt()
         assert {fault.field for fault in refused.value.faults} == fields
-    assert all_rows(ledger) == before
-    assert ledger.receipt(actor=admin, key="k") is None
+    assert all_rows(untouched) == before
+    assert untouched.receipt(actor=admin, key="k") is None
 
 
 @pytest.mark.parametrize("command", [make_grant(), make_top_up(), make_adjustment(), make_adjustment(amount_micro=-1)])
 @pytest.mark.parametrize("account", ["nobody", "ACME", " acme", "acme\x00"], ids=["unknown", "case", "space", "nul"])
-def test_credits_need_an_account(ledger: Ledger, admin: Actor, command: Command, account: str) -> None:
-    open_account(ledger)
-    before = row_counts(ledger)
+def test_credits_need_an_account(untouched: Ledger, admin: Actor, command: Command, account: str) -> None:
+    before = row_counts(untouched)
     named = type(command)(**{name: getattr(command, name) for name in command.__slots__} | {"account": account})
     with pytest.raises((NotFound, InvalidCommand)):
-        ledger.execute(named, actor=admin, key="k")
-    assert row_counts(ledger) == before
+        untouched.execute(named, actor=admin, key="k")
+    assert row_counts(untouched) == before
 
 
 @pytest.mark.parametrize("command", [make_grant(), make_top_up(), make_adjustment()])
-def test_readers_may_not_move_credits(ledger: Ledger, finance: Actor, manager: Actor, command: Command) -> None:
-    open_account(ledger)
-    before = row_counts(ledger)
+def test_readers_may_not_move_credits(untouched: Ledger, finance: Actor, manager: Actor, command: Command) -> None:
+    before = row_counts(untouched)
     for actor in (finance, manager):
         with pytest.raises(NotPermitted, match="ask a person with the role admin"):
-            ledger.execute(command, actor=actor, key="k")
+            untouched.execute(command, actor=actor, key="k")
         with pytest.raises(NotPermitted):
-            ledger.preview(command, actor=actor)
-    assert row_counts(ledger) == before
+            untouched.preview(command, actor=actor)
+    assert row_counts(untouched) == before
 
 
 @pytest.mark.parametrize("command", [make_grant(campaign="Spring"), make_top_up(), make_adjustment()])

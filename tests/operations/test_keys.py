@@ -246,15 +246,12 @@ SETUP_FAULTS = [
 
 
 @pytest.mark.parametrize(("command", "fields"), SETUP_FAULTS)
-def test_setting_up_is_refused_with_its_faults(ledger: Ledger, command: Command, fields: set[str]) -> None:
-    open_account(ledger)
-    ledger.execute(OpenAccount("core", "Core", stripe_id="cus_1"), actor=ADMIN, key="core")
-    price_feature(ledger, effective_at=NOW)
-    before = all_rows(ledger)
+def test_setting_up_is_refused_with_its_faults(untouched: Ledger, command: Command, fields: set[str]) -> None:
+    before = all_rows(untouched)
     with pytest.raises(InvalidCommand) as refused:
-        ledger.execute(command, actor=ADMIN, key="k")
+        untouched.execute(command, actor=ADMIN, key="k")
     assert {fault.field for fault in refused.value.faults} == fields
-    assert all_rows(ledger) == before
+    assert all_rows(untouched) == before
 
 
 def test_a_customer_may_keep_its_own_stripe_id(ledger: Ledger) -> None:
