@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-_PG_OPTIONS = "-c timezone=UTC -c plan_cache_mode=force_custom_plan -c jit=off -c lock_timeout=10s"
+_PG_OPTIONS = "-c timezone=UTC -c jit=off -c lock_timeout=10s"
+# Reads are planned for the values they ask with. Writes are not: every foreign key check would be planned anew, which
+# cost twice as much as the write itself (docs/benchmarks.md).
+_PG_READ_OPTIONS = f"{_PG_OPTIONS} -c plan_cache_mode=force_custom_plan -c default_transaction_read_only=on"
 
 
 class Prepared:
@@ -95,7 +99,7 @@ class Database:
                 max_overflow=20,
                 pool_reset_on_return=None,
             )
-            read_only = {"options": f"{_PG_OPTIONS} -c default_transaction_read_only=on"}
+            read_only = {"options": _PG_READ_OPTIONS}
             self.reader = sa.create_engine(address, connect_args=read_only, pool_size=10, max_overflow=20)
         else:
             raise ValueError(f"{address.get_backend_name()} is not supported; use sqlite or postgresql")
@@ -218,8 +222,10 @@ class Work:
             return
         many = _insert_many(table, tuple(columns), on_conflict, self.dialect)
         by_column = many.bind(rows)
-        values = by_column if self.is_postgresql else list(zip(*by_column, strict=True))
-        self._pending.append((many.sql, values, not self.is_postgresql))
+        if self.is_postgresql:
+            self._pending.append((many.sql, [_array_text(values) for values in by_column], False))
+        else:
+            self._pending.append((many.sql, list(zip(*by_column, strict=True)), True))
 
     def flush(self) -> None:
         """Send what is queued, without ending the transaction."""
@@ -280,7 +286,7 @@ class _InsertMany:
         quote = dialect.identifier_preparer.quote
         names = ", ".join(quote(column) for column in columns)
         if dialect.name == "postgresql":
-            arrays = ", ".join(f"%s::{table.c[c].type.compile(dialect)}[]" for c in columns)
+            arrays = ", ".join(f"%s::text::{table.c[c].type.compile(dialect)}[]" for c in columns)
             rows = f"SELECT * FROM unnest({arrays})"  # noqa: S608 - names of ours
         else:
             rows = f"VALUES ({', '.join('?' * len(columns))})"
@@ -293,6 +299,21 @@ class _InsertMany:
         """The values by column, as the driver takes them."""
         by_column = zip(self._binders, zip(*rows, strict=True), strict=True)
         return [list(values) if bind is None else [bind(value) for value in values] for bind, values in by_column]
+
+
+def _array_text(values: list[Any]) -> str:
+    """A PostgreSQL array literal; written here because the driver takes ten times as long per value."""
+    return "{" + ",".join([_element_text(value) for value in values]) + "}"
+
+
+def _element_text(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 @cache
