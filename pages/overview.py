@@ -14,7 +14,7 @@ from ledger import Permission
 from pages.ui import address, first_steps, outlook, parts, period, pictures, portfolio
 from pages.ui.figures import kpi_tile, number_text, rough_text
 from pages.ui.guard import Visit, guard
-from pages.ui.links import customer_link
+from pages.ui.links import customer_link, entries_link
 from pages.ui.text import credit_help, credit_text, days_text, escape, money_text
 
 CHART_DAYS = 30
@@ -92,6 +92,7 @@ def kpi_tiles(visit: Visit, span: period.Span) -> None:
         for score in now.scores:
             if score.kpi is not kpis.Kpi.REVENUE_SHARE:
                 kpi_tile(visit, score, before[0] if before else None, span)
+    entries_link("Entries of the period")
 
 
 def burn_chart(visit: Visit, patterns: bool) -> None:

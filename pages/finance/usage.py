@@ -35,6 +35,7 @@ def main(visit: Visit) -> None:
     moved = burn.rate_change(usage, span.period, span.other)
     st.markdown(usage_table.finding(table, moved_words=change_words(moved, visit.locale)))
     daily(visit, usage, span, patterns)
+    links.entries_link("Use booked in the period", kinds=("usage",))
     st.caption("Select a feature for its customers.")
     picked = usage_table.draw(visit, table, span, key="features", on_select="rerun", selection_mode="single-row")
     feature(visit, table, who, picked.selection.rows)

@@ -1,5 +1,6 @@
 """Ways to a customer: a link in text, a column of addresses in a table, a button in a row."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,7 +27,7 @@ def customer_columns(key: str) -> dict[str, Any]:
     """The last two columns of a table of customers: "open" goes to the page, "address" opens it in a new tab."""
     return {
         "open": st.column_config.ButtonColumn("Open", key=f"{key}:open", type="tertiary", width=80),
-        "address": st.column_config.LinkColumn("New tab", display_text="↗", width=75, alignment="center"),
+        "address": st.column_config.LinkColumn("New tab", display_text="Open ↗", width=90, alignment="center"),
     }
 
 
@@ -40,3 +41,11 @@ def follow(key: str, accounts: "pd.Series[str]", *, tab: str | None = None) -> N
     click = st.session_state.get(f"{key}:open")
     if click is not None:
         st.switch_page(CUSTOMER_PAGE, query_params=address.link(customer=accounts.iloc[click["row"]], tab=tab))
+
+
+def entries_link(label: str, *, kinds: Sequence[str] = (), text: str | None = None) -> None:
+    """A link to the entries behind the figures of the period: kinds of the ledger's list, or a search in it."""
+    params: dict[str, Any] = {**address.link(q=text)}
+    if kinds:
+        params["kind"] = list(kinds)
+    st.page_link("system/audit.py", label=label, icon=":material/receipt_long:", query_params=params)
