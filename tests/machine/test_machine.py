@@ -339,4 +339,4 @@ def test_the_ledger_agrees_with_the_auditor(machine: type[Books], request: pytes
 @pytest.mark.slow
 @pytest.mark.skipif("'slow' not in config.getoption('-m')", reason="long; ask for it with -m slow")
 def test_the_ledger_agrees_with_the_auditor_for_a_long_time(machine: type[Books]) -> None:
-    play(machine, examples=300, steps=60)
+    play(machine, examples=100, steps=50)
