@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.facade import Ledger
 from ledger.models import account, forecast_run
@@ -26,12 +27,16 @@ class StoredForecast:
 def save_forecasts(ledger: Ledger, forecasts: Iterable[StoredForecast]) -> None:
     """Store forecasts; one per account and day, a newer one replaces the older."""
     at = ledger.clock.now()
-    with ledger.database.engine.begin() as connection:
+    # Two people who open the same customer at once both store its forecast: an upsert lets the later one win.
+    engine = ledger.database.engine
+    insert = (postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert)(forecast_run)
+    fresh = {"computed_at": insert.excluded.computed_at, "body": insert.excluded.body}
+    upsert = insert.on_conflict_do_update(index_elements=["account_id", "as_of"], set_=fresh)
+    with engine.begin() as connection:
         ids = {row.external_id: row.id for row in connection.execute(sa.select(account.c.external_id, account.c.id))}
-        for forecast in forecasts:
-            key = (forecast_run.c.account_id == ids[forecast.account]) & (forecast_run.c.as_of == forecast.as_of)
-            values = {"computed_at": at, "body": forecast.body}
-            if connection.execute(sa.update(forecast_run).where(key).values(**values)).rowcount == 0:
-                connection.execute(
-                    sa.insert(forecast_run).values(account_id=ids[forecast.account], as_of=forecast.as_of, **values)
-                )
+        rows = [
+            {"account_id": ids[made.account], "as_of": made.as_of, "computed_at": at, "body": made.body}
+            for made in forecasts
+        ]
+        if rows:
+            connection.execute(upsert, rows)

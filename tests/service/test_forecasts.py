@@ -7,6 +7,7 @@ import pytest
 from analytics import frames
 from ledger import Ledger
 from ledger.clock import FixedClock
+from ledger.derived import StoredForecast, save_forecasts
 from service.forecasts import Refreshed, refresh
 from tests.kit import factories
 
@@ -58,3 +59,12 @@ def test_it_can_be_limited_to_some_customers(used: Ledger) -> None:
 
 def test_without_customers_there_is_nothing_to_do(ledger: Ledger) -> None:
     assert refresh(ledger, processes=1) == Refreshed(YESTERDAY, made=0, present=0)
+
+
+def test_storing_the_same_day_again_replaces_what_was_stored(used: Ledger, clock: FixedClock) -> None:
+    refresh(used, processes=1)
+    clock.advance(timedelta(minutes=1))
+    save_forecasts(used, [StoredForecast("acme", YESTERDAY, {"made": "again"})])
+    assert stored(used)["acme"] == (YESTERDAY, {"made": "again"})
+    with used.database.reader.connect() as connection:
+        assert frames.load_forecast_head(connection) == clock.now()
