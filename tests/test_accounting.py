@@ -7,7 +7,7 @@ import pytest
 
 from tests.scenarios.interpreter import stories_in, tell
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "accounting.md"
+DOCUMENT = Path(__file__).parents[1] / "docs/accounting.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
 EXAMPLES = list(stories_in(TEXT))
 
