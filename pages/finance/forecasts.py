@@ -28,7 +28,7 @@ def main(visit: Visit) -> None:
         at_risk = address.toggle("risk", "Only with risk", help="May run out, or loses credits, within the horizon")
         wanted = address.text("q", "Search", placeholder="Name or id").strip()
     fleet = outlook.fleet(visit, customers, horizon_days=horizon)
-    parts.header(visit, "Forecasts", period=f"use known up to {day_text(fleet.known_until, visit.locale)}")
+    parts.header(visit, "Forecasts", period=f"Use known up to {day_text(fleet.known_until, visit.locale)}")
     if customers.empty:
         first_steps.checklist(visit, customers)
         return
@@ -56,21 +56,22 @@ def main(visit: Visit) -> None:
     shown = chosen.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
     with place:
         rows = forecast_table.draw(visit, chosen, shown, horizon=horizon, confidence=confidence)
-    one(visit, shown, rows)
+    one(visit, shown, rows, horizon)
 
 
 def said(visit: Visit, found: pd.DataFrame, fleet: outlook.Fleet, horizon: int) -> str:
     """The finding: how many are out, will probably run out, or may."""
     live = found[~found["is_out"]]
     likely, maybe = int(live["likely"].notna().sum()), int((live["low_80"].notna() & live["likely"].isna()).sum())
+    out = int(found["is_out"].sum())
     end = outlook.short_day(visit.today + timedelta(days=horizon - 1), visit.locale)
     return (
         f"**{likely:,} of {fleet.computed:,} customers probably run out by {end}**, {maybe:,} more may; "
-        f"{int(found['is_out'].sum()):,} have nothing available now."
+        f"{out:,} {'has' if out == 1 else 'have'} nothing available now."
     )
 
 
-def one(visit: Visit, shown: pd.DataFrame, rows: list[int]) -> None:
+def one(visit: Visit, shown: pd.DataFrame, rows: list[int], horizon: int) -> None:
     """The balance ahead of the selected customer, of the first one until another is selected."""
     if rows:
         address.put("customer", str(shown.iloc[rows[0]]["account"]))
@@ -83,7 +84,7 @@ def one(visit: Visit, shown: pd.DataFrame, rows: list[int]) -> None:
     st.subheader(f"Balance ahead: {escape(customer.name)}", anchor=False)
     view = customer_overview.View(visit, customer, outlook.of_customer(visit, account), patterns=False)
     st.markdown(customer_overview.sentence(view))
-    customer_overview.timeline(view)
+    customer_overview.timeline(view, horizon_days=horizon)
     customer_link(f"Open {customer.name}", account)
 
 

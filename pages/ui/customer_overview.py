@@ -10,6 +10,7 @@ from analytics import balances, charts, frames
 from analytics.charts import TYPE_LABELS, waste_markers
 from analytics.depletion import BalanceStatus
 from analytics.depletion import sentence as run_out_sentence
+from analytics.forecast import HORIZON_DAYS
 from analytics.frames import SOON_DAYS
 from analytics.outlook import Outlook
 from ledger import MICRO
@@ -55,9 +56,10 @@ def sentence(view: View) -> str:
     visit, forecast, projection = view.visit, view.outlook.forecast, view.outlook.projection
     available = credit_text(projection.available_micro, visit.locale)
     pace = forecast.mean_per_day * MICRO
-    words = f"**{available} credits available**, expected use {rough_text(pace, visit.locale)} a day. "
+    words = f"**{available} credits available**"
+    words += f", expected use {rough_text(pace, visit.locale)} a day. " if pace else ". "
     words += escape(run_out_sentence(projection, locale=str(visit.locale)))
-    if forecast.reason:
+    if forecast.reason and pace:
         words += f" Estimate: {escape(forecast.reason)}."
     return words
 
@@ -106,7 +108,7 @@ def _next_expiry(visit: Visit, row: pd.Series) -> str:
     return f"Next: {day_text(day, visit.locale)}, {days_text((day - visit.today).days)}"
 
 
-def timeline(view: View) -> None:
+def timeline(view: View, *, horizon_days: int = HORIZON_DAYS) -> None:
     """Past balance, today, and the forecast with its band and what expires unused."""
     visit, projection = view.visit, view.outlook.projection
     since = visit.today - timedelta(days=PAST_DAYS - 1)
@@ -129,16 +131,16 @@ def timeline(view: View) -> None:
     )
     chart = charts.balance_timeline(
         past,
-        projection.balance,
+        projection.balance.head(horizon_days),
         waste_markers(projection.wasted, batches),
         now=pd.Timestamp(visit.at.astimezone(visit.zone).replace(tzinfo=None)),
         zone=visit.zone.key,
         theme=pictures.theme(),
     )
     pictures.show(chart, key="timeline")
-    as_of = day_text(view.outlook.forecast.as_of, visit.locale)
+    as_of, ahead = day_text(view.outlook.forecast.as_of, visit.locale), min(horizon_days, projection.days_covered)
     st.caption(
-        f"Past {PAST_DAYS} days and the next {projection.days_covered}, {escape(visit.zone.key)}, if nothing is added. "
+        f"Past {PAST_DAYS} days and the next {ahead}, {escape(visit.zone.key)}, if nothing is added. "
         f"Forecast from the days up to {escape(as_of)}: {outlooks.METHOD_WORDS[view.outlook.forecast.method]}. "
         "The band is the 80 % range."
     )
