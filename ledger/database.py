@@ -19,6 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from ledger.errors import Unavailable
+
 _PG_OPTIONS = "-c timezone=UTC -c jit=off -c lock_timeout=10s"
 # Reads are planned for the values they ask with. Writes are not: every foreign key check would be planned anew, which
 # cost twice as much as the write itself (docs/benchmarks.md).
@@ -100,7 +102,10 @@ class Database:
                 pool_reset_on_return=None,
             )
             read_only = {"options": _PG_READ_OPTIONS}
-            self.reader = sa.create_engine(address, connect_args=read_only, pool_size=10, max_overflow=20)
+            # A reader asks first whether its connection lives: a restart of the server costs nobody a page.
+            self.reader = sa.create_engine(
+                address, connect_args=read_only, pool_size=10, max_overflow=20, pool_pre_ping=True
+            )
         else:
             raise ValueError(f"{address.get_backend_name()} is not supported; use sqlite or postgresql")
         self._turn = threading.Lock() if self.is_sqlite else None
@@ -136,10 +141,25 @@ class Database:
                     pooled.invalidate()
             pooled.close()
 
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A read-only connection. Raises Unavailable when the database does not answer."""
+        with answering(), self.reader.connect() as connection:
+            yield connection
+
     def dispose(self) -> None:
         """Close every connection."""
         for engine in {self.engine, self._works, self.reader}:
             engine.dispose()
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn "the database does not answer" into Unavailable, for reads and for rows outside the books."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        raise Unavailable(what="database", detail=type(error).__name__) from error
 
 
 def _sqlite_writer(dbapi: DBAPIConnection, _record: Any) -> None:
@@ -313,7 +333,8 @@ def _element_text(value: Any) -> str:
         return str(value)
     if isinstance(value, date):
         return value.isoformat()
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    quoted = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'
 
 
 @cache

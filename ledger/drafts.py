@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.core.policy import Actor
+from ledger.database import answering
 from ledger.facade import Ledger
 from ledger.models import draft
 
@@ -24,18 +26,18 @@ class Draft:
 
 def save_draft(ledger: Ledger, *, actor: Actor, key: str, form: str, body: Mapping[str, Any]) -> None:
     """Keep what a person has typed so far; ``body`` holds plain JSON values."""
-    values = {"actor": actor.id, "form": form, "body": dict(body), "changed_at": ledger.clock.now()}
-    with ledger.database.engine.begin() as connection:
-        changed = connection.execute(
-            sa.update(draft).where(draft.c.key == key, draft.c.actor == actor.id).values(**values)
-        )
-        if changed.rowcount == 0:
-            connection.execute(sa.insert(draft).values(key=key, **values))
+    values = {"form": form, "body": dict(body), "changed_at": ledger.clock.now()}
+    insert = sqlite.insert(draft) if ledger.database.is_sqlite else postgresql.insert(draft)
+    statement = insert.values(actor=actor.id, key=key, **values).on_conflict_do_update(
+        index_elements=[draft.c.actor, draft.c.key], set_=values
+    )
+    with answering(), ledger.database.engine.begin() as connection:
+        connection.execute(statement)
 
 
 def load_draft(ledger: Ledger, *, actor: Actor, key: str) -> Draft | None:
     """The draft under a key, if this person wrote it."""
-    with ledger.database.reader.connect() as connection:
+    with ledger.database.reading() as connection:
         row = connection.execute(
             sa.select(draft.c.key, draft.c.form, draft.c.body, draft.c.changed_at).where(
                 draft.c.key == key, draft.c.actor == actor.id
@@ -46,7 +48,7 @@ def load_draft(ledger: Ledger, *, actor: Actor, key: str) -> Draft | None:
 
 def latest_draft(ledger: Ledger, *, actor: Actor, form: str) -> Draft | None:
     """The newest unfinished draft of a person in a form, to offer "continue your draft"."""
-    with ledger.database.reader.connect() as connection:
+    with ledger.database.reading() as connection:
         row = connection.execute(
             sa.select(draft.c.key, draft.c.form, draft.c.body, draft.c.changed_at)
             .where(draft.c.actor == actor.id, draft.c.form == form)
@@ -58,5 +60,5 @@ def latest_draft(ledger: Ledger, *, actor: Actor, form: str) -> Draft | None:
 
 def remove_draft(ledger: Ledger, *, actor: Actor, key: str) -> None:
     """Forget a draft whose outcome is known, or that its author threw away."""
-    with ledger.database.engine.begin() as connection:
+    with answering(), ledger.database.engine.begin() as connection:
         connection.execute(sa.delete(draft).where(draft.c.key == key, draft.c.actor == actor.id))

@@ -4,6 +4,7 @@ import hashlib
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, datetime
@@ -29,7 +30,8 @@ from ledger.settings import settings
 _ATTEMPTS = 6
 # Passes the check of keys; what a preview writes carries the empty key, which no execution can have used.
 _NO_KEY = "-"
-_DRIVER_ERRORS = (psycopg.Error, sqlite3.Error, sa.exc.DBAPIError)
+_DRIVER_ERRORS = (psycopg.Error, sqlite3.Error, sa.exc.DBAPIError, sa.exc.TimeoutError)
+_NO_ANSWER = (psycopg.OperationalError, sqlite3.OperationalError, sa.exc.TimeoutError)
 
 
 class Ledger:
@@ -57,38 +59,42 @@ class Ledger:
         """
         self._check(command, actor, key)
         digest = digest_of(command)
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(random.uniform(0, 0.02 * 2**attempt))
-            try:
-                with self.database.work() as work:
-                    return self._attempt(work, command, actor=actor, key=key, digest=digest)
-            except _DRIVER_ERRORS as error:
-                cause: BaseException | None = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-                # A unique violation means that somebody used the key in the same instant: look again, and replay.
-                retry = is_transient(cause) or isinstance(cause, psycopg.errors.UniqueViolation)
-                if attempt + 1 == _ATTEMPTS or not retry:
-                    if isinstance(cause, psycopg.OperationalError | sqlite3.OperationalError):
-                        raise Unavailable(what="database", detail=type(cause).__name__) from error
-                    raise
-        raise AssertionError("unreachable")
+        return self._carry_out(lambda work: self._attempt(work, command, actor=actor, key=key, digest=digest))
 
     def preview(self, command: Command, *, actor: Actor) -> Receipt:
         """The exact effect of a command, found by carrying it out and rolling it back. Raises as `execute` does."""
         self._check(command, actor, _NO_KEY)
-        with self.database.work() as work:
+
+        def attempt(work: Work) -> Receipt:
+            context = self._context(work, actor=actor, key="", digest="")
+            outcome = HANDLERS[type(command)](context, command)
+            self._book(context, outcome)
+            work.flush()
+            return outcome.receipt
+
+        # The unit of work ends without a commit.
+        return self._carry_out(attempt)
+
+    def _carry_out(self, attempt: Callable[[Work], Receipt]) -> Receipt:
+        for number in range(_ATTEMPTS):
+            if number:
+                time.sleep(random.uniform(0, 0.02 * 2**number))
             try:
-                context = self._context(work, actor=actor, key="", digest="")
-                outcome = HANDLERS[type(command)](context, command)
-                self._book(context, outcome)
-                work.flush()
-            finally:
-                work.rollback()
-        return outcome.receipt
+                with self.database.work() as work:
+                    return attempt(work)
+            except _DRIVER_ERRORS as error:
+                cause: BaseException | None = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+                # A unique violation means that somebody used the key in the same instant: look again, and replay.
+                retry = is_transient(cause) or isinstance(cause, psycopg.errors.UniqueViolation)
+                if number + 1 == _ATTEMPTS or not retry:
+                    if isinstance(cause, _NO_ANSWER):
+                        raise Unavailable(what="database", detail=type(cause).__name__) from error
+                    raise
+        raise AssertionError("unreachable")
 
     def receipt(self, *, actor: Actor, key: str) -> Receipt | None:
         """What became of a key: its receipt, marked as replayed, or None when nothing was booked under it."""
-        with self.database.reader.connect() as connection:
+        with self.database.reading() as connection:
             found = connection.execute(
                 sa.select(transaction.c.id, transaction.c.receipt).where(
                     transaction.c.actor == actor.id, transaction.c.key == key
@@ -159,7 +165,7 @@ def _content(value: Any) -> Any:
     kind = type(value)
     if kind is str or kind is int:
         return value
-    if named := _defaults(kind):
+    if named := _defaults(kind):  # type: ignore[arg-type]
         parts: list[Any] = [kind.__name__]
         for name, default in named:
             part = getattr(value, name)

@@ -270,8 +270,8 @@ forecast_run = sa.Table(
 draft = sa.Table(
     "draft",
     metadata,
+    sa.Column("actor", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("actor", sa.Text, nullable=False),
     sa.Column("form", sa.Text, nullable=False),
     sa.Column("body", Json, nullable=False),
     sa.Column("changed_at", Instant, nullable=False),

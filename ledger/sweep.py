@@ -19,7 +19,7 @@ def expire_due_everywhere(ledger: Ledger, *, actor: Actor = SYSTEM) -> list[Rece
         .distinct()
         .order_by(account.c.external_id)
     )
-    with ledger.database.reader.connect() as connection:
+    with ledger.database.reading() as connection:
         names = connection.execute(due).scalars().all()
     receipts = [ledger.execute(ExpireDue(name), actor=actor, key=f"expire:{name}:{at.isoformat()}") for name in names]
     return [receipt for receipt in receipts if receipt.transaction_id is not None]

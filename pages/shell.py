@@ -93,7 +93,7 @@ SECTIONS = {
 }
 
 st.set_page_config(layout="wide", initial_sidebar_state="auto")
-# All pages, for everybody, on every run: an unregistered page would lose the address of a deep link (ux.md §1.3).
+# All pages, for everybody, on every run: an unregistered page would lose the address of a deep link.
 page = st.navigation(SECTIONS, position="top")
 st.session_state[PAGE_TITLE] = page.title
 address.arrive(page.url_path)

@@ -27,7 +27,7 @@ def refresh(ledger: Ledger, *, accounts: Iterable[str] | None = None, processes:
     """
     at = ledger.clock.now()
     known_until = outlook.as_of(frames.today(at, ledger.company_zone))
-    with ledger.database.reader.connect() as connection:
+    with ledger.database.reading() as connection:
         if accounts is None:
             accounts = frames.load_customers(connection, at=at, zone=ledger.company_zone)["account"]
         wanted = list(accounts)

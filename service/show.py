@@ -29,7 +29,7 @@ def receipt_line(receipt: Receipt) -> str:
 
 def accounts(ledger: Ledger) -> None:
     """Every customer with what it has."""
-    with ledger.database.reader.connect() as connection:
+    with ledger.database.reading() as connection:
         found = frames.load_customers(connection, at=ledger.clock.now(), zone=ledger.company_zone)
     _table(found, {"account": "account", "name": "name", "tier": "tier", "available_micro": "available",
                    "held_micro": "held", "expiring_30d_micro": "expiring 30 d"})  # fmt: skip
@@ -37,7 +37,7 @@ def accounts(ledger: Ledger) -> None:
 
 def balance(ledger: Ledger, account: str) -> None:
     """One account by credit type, and in all."""
-    with ledger.database.reader.connect() as connection:
+    with ledger.database.reading() as connection:
         frames.load_customer(connection, account)
         found = frames.load_balance_by_type(connection, at=ledger.clock.now(), account=account)
     _table(found, {"credit_type": "type", "available_micro": "available", "held_micro": "held",
@@ -47,7 +47,7 @@ def balance(ledger: Ledger, account: str) -> None:
 
 def batches(ledger: Ledger, account: str) -> None:
     """The batches of one account, open ones in burn order first."""
-    with ledger.database.reader.connect() as connection:
+    with ledger.database.reading() as connection:
         frames.load_customer(connection, account)
         found = frames.load_batches(connection, account=account, at=ledger.clock.now())
     _table(found, {"burn_number": "order", "batch_id": "batch", "credit_type": "type", "state": "state",
@@ -57,7 +57,7 @@ def batches(ledger: Ledger, account: str) -> None:
 
 def history(ledger: Ledger, account: str, limit: int) -> None:
     """The newest transactions of one account."""
-    with ledger.database.reader.connect() as connection:
+    with ledger.database.reading() as connection:
         frames.load_customer(connection, account)
         found = frames.load_history(connection, account=account, limit=limit)
     _table(found, {"transaction_id": "no.", "recorded_at": "booked", "words": "what", "amount_micro": "credits",

@@ -72,8 +72,16 @@ def test_sound_books_have_no_findings(lively: Ledger) -> None:
             "UPDATE entry SET from_bucket = 'held' WHERE id = (SELECT max(id) FROM entry)",
             {"only legal moves", "batch held = its entries"},
         ),
+        (
+            "UPDATE batch SET held_micro = 1 WHERE id = (SELECT max(id) FROM batch)",
+            {"batch held = its entries", "account held = its batches", "account available = its batches"},
+        ),
+        (
+            "UPDATE batch SET reference = '' WHERE id = (SELECT max(id) FROM batch)",
+            {"purchased credits name payment and cost"},
+        ),
     ],
-    ids=["batch", "account", "granted", "rollup", "event", "time", "move"],
+    ids=["batch", "account", "granted", "rollup", "event", "time", "move", "held", "payment"],
 )
 def test_a_planted_fault_is_found(lively: Ledger, statement: str, checks: set[str]) -> None:
     tamper(lively, statement)

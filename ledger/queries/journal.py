@@ -241,9 +241,6 @@ def _moving_between(wanted: TransactionFilter) -> sa.Select[Any]:
 
 def _mentions(text: str) -> sa.ColumnElement[bool]:
     columns = (
-        account.c.external_id,
-        customer.c.name,
-        customer.c.email,
         transaction.c.actor,
         transaction.c.key,
         transaction.c.reason_code,
@@ -251,8 +248,16 @@ def _mentions(text: str) -> sa.ColumnElement[bool]:
         transaction.c.ticket,
     )
     found = [contains(column, text) for column in columns]
+    # Customers are few: their texts are searched once, not once per transaction.
+    names = (account.c.external_id, customer.c.name, customer.c.email)
+    known = sa.select(account.c.id).select_from(account.outerjoin(customer, customer.c.account_id == account.c.id))
+    found.append(transaction.c.account_id.in_(known.where(sa.or_(*(contains(name, text) for name in names)))))
     found.append(transaction.c.id.in_(sa.select(batch.c.made_by_id).where(contains(batch.c.reference, text))))
-    found.append(transaction.c.id.in_(sa.select(usage_event.c.transaction_id).where(usage_event.c.event_id == text)))
+    # Through the accounts, because the only index on event ids begins with the account.
+    events = sa.select(usage_event.c.transaction_id).select_from(
+        account.join(usage_event, usage_event.c.account_id == account.c.id)
+    )
+    found.append(transaction.c.id.in_(events.where(usage_event.c.event_id == text)))
     number = text.removeprefix("#")
     if number.isascii() and number.isdigit() and int(number) <= _MAX_ID:
         found.append(transaction.c.id == int(number))

@@ -66,12 +66,12 @@ def _sources(account: str | None) -> dict[str, str]:
         return options
     zone = forms.customer_zone(visit, account)
     found = visit.ask(frames.load_batches, account=account, at=visit.at)
-    for row in found[found["state"].isin(["open", "scheduled"])].itertuples():
+    for row in found[found["state"].isin(["open", "scheduled"])].to_dict("records"):
         ends = "never expires"
-        if pd.notna(row.expires_at):
-            ends = f"usable through {day_text(last_day(row.expires_at, zone), visit.locale)}"
-        left = credit_text(row.left_micro, visit.locale)
-        options[str(row.batch_id)] = f"Batch {row.batch_id}: {left} {row.credit_type} left, {ends}"
+        if pd.notna(row["expires_at"]):
+            ends = f"usable through {day_text(last_day(row['expires_at'], zone), visit.locale)}"
+        left = credit_text(row["left_micro"], visit.locale)
+        options[str(row["batch_id"])] = f"Batch {row['batch_id']}: {left} {row['credit_type']} left, {ends}"
     return options
 
 

@@ -52,7 +52,7 @@ def main(visit: Visit) -> None:
     with first:
         view = customer_overview.View(visit, customer, outlook.of_customer(visit, account), patterns)
         st.markdown(customer_overview.sentence(view))
-    # Only tabs cannot persist their state, so they alone bind the address themselves (ux.md §2).
+    # Only tabs cannot persist their state, so they alone bind the address themselves.
     address.keep("tab")
     for tab, draw in zip(
         st.tabs(list(TABS), key="tab", on_change="rerun", bind="query-params"), TABS.values(), strict=True

@@ -131,7 +131,7 @@ def radio(
     value = st.radio(
         label, options, format_func=format_func, key=key, horizontal=True, persist_state="session", **widget
     )
-    return _give(name, key, value, default, lambda chosen: [to_text(chosen)])  # type: ignore[arg-type]
+    return _give(name, key, value, default, lambda chosen: [to_text(chosen)])
 
 
 def multiselect(
@@ -240,7 +240,7 @@ def _take(
             try:
                 value = parse(texts)
             except (KeyError, ValueError):
-                value = default  # nonsense in an address means the default, without a word (ux.md §2)
+                value = default  # nonsense in an address means the default, without a word
             if is_valid(value):
                 st.session_state[key] = value
     elif key not in st.session_state or not is_valid(st.session_state[key]):

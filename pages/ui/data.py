@@ -39,7 +39,7 @@ def company_of(opened: Ledger) -> frames.Company:
 
 def moment_of(opened: Ledger) -> Moment:
     """The instant at which this page's figures are taken; reads the head of the books, one tiny query."""
-    with opened.database.reader.connect() as connection:
+    with opened.database.reading() as connection:
         head = frames.load_head(connection)
     day = frames.today(opened.clock.now(), opened.company_zone)
     return Moment(_taken_at((_address(opened), head, day), opened), day, head)
@@ -61,7 +61,7 @@ def ask(opened: Ledger, moment: Moment, question: Callable[..., T], /, **wanted:
 
 def ask_now(opened: Ledger, question: Callable[..., T], /, **wanted: Any) -> T:
     """The same without a cache, for what must be true this very instant: a review before a write, a receipt."""
-    with opened.database.reader.connect() as connection:
+    with opened.database.reading() as connection:
         return question(connection, **wanted)
 
 
@@ -91,7 +91,7 @@ def _ledger(url: str) -> Ledger:
 # Cached functions hash their arguments, save those that begin with an underscore: `key` is there to be hashed.
 @st.cache_data(show_spinner=False, ttl="1h")
 def _company(key: str, _opened: Ledger) -> frames.Company:  # noqa: ARG001
-    with _opened.database.reader.connect() as connection:
+    with _opened.database.reading() as connection:
         return frames.load_company(connection)
 
 
@@ -107,7 +107,7 @@ def _answer(
     _question: Callable[..., Any],
     _wanted: dict[str, Any],
 ) -> Any:
-    with _opened.database.reader.connect() as connection:
+    with _opened.database.reading() as connection:
         return _question(connection, **_wanted)
 
 
@@ -118,5 +118,5 @@ def _made(
     _builder: Callable[..., Any],
     _wanted: dict[str, Any],
 ) -> Any:
-    with _opened.database.reader.connect() as connection:
+    with _opened.database.reading() as connection:
         return _builder(connection, **_wanted)

@@ -92,15 +92,17 @@ def _facts(visit: Visit, found: frames.Transaction) -> dict[str, Any]:
 
 def _lines(visit: Visit, entries: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for line in entries.itertuples():
-        plus = line.to_bucket == "available"
+    for line in entries.to_dict("records"):
+        plus = line["to_bucket"] == "available"
         rows.append(
             {
-                "Line": line.entry_id,
-                "Batch": f"{line.batch_id} {line.credit_type}",
-                "From → to": f"{BUCKET_WORDS[line.from_bucket]} → {BUCKET_WORDS[line.to_bucket]}",
-                "Credits": ("+" if plus else MINUS) + credit_text(line.amount_micro, visit.locale),
-                "For": escape(f"{line.feature} · event {line.event_id}") if isinstance(line.feature, str) else "",
+                "Line": line["entry_id"],
+                "Batch": f"{line['batch_id']} {line['credit_type']}",
+                "From → to": f"{BUCKET_WORDS[line['from_bucket']]} → {BUCKET_WORDS[line['to_bucket']]}",
+                "Credits": ("+" if plus else MINUS) + credit_text(line["amount_micro"], visit.locale),
+                "For": escape(f"{line['feature']} · event {line['event_id']}")
+                if isinstance(line["feature"], str)
+                else "",
             }
         )
     return pd.DataFrame(rows)

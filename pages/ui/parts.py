@@ -196,7 +196,7 @@ def download_csv(download: Download, *, key: str) -> None:
 
 
 def to_csv(frame: pd.DataFrame, *, zone: ZoneInfo) -> bytes:
-    """A frame by the CSV contract (ux.md §8): BOM, comma, RFC 4180, ISO instants with offset, no formulas.
+    """A frame by the contract of CSV files: BOM, comma, RFC 4180, ISO instants with offset, no formulas.
 
     The header names are API: snake_case, only ever added at the end. Amount columns are expected as Decimal or integer.
     """

@@ -149,14 +149,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "draft",
-        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("form", sa.Text(), nullable=False),
         sa.Column(
             "body", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_draft")),
+        sa.PrimaryKeyConstraint("actor", "key", name=op.f("pk_draft")),
         comment="Half-filled forms, so that a reload loses nothing; removed when the outcome is known",
     )
     op.create_index("ix_draft_actor_form", "draft", ["actor", "form"], unique=False)
