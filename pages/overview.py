@@ -99,13 +99,18 @@ def burn_chart(visit: Visit, patterns: bool) -> None:
     now = Period(visit.today - timedelta(days=CHART_DAYS - 1), visit.today + timedelta(days=1))
     before = Period(now.since - timedelta(days=CHART_DAYS), now.since)
     usage = visit.ask(frames.load_daily_usage, since=before.since, until=now.until)
-    average = burn.rate(usage, before)
-    chart = charts.daily_burn_by_type(
-        burn.daily_by_type(usage, now),
-        zone=visit.zone.key,
-        theme=pictures.theme(),
-        patterns=patterns,
-        average_micro=average.value,
+    average, theme = burn.rate(usage, before), pictures.theme()
+    chart = visit.kept(
+        "burn by type",
+        lambda: charts.daily_burn_by_type(
+            burn.daily_by_type(usage, now),
+            zone=visit.zone.key,
+            theme=theme,
+            patterns=patterns,
+            average_micro=average.value,
+        ),
+        theme,
+        patterns,
     )
     st.subheader("Credits used per day", anchor=False)
     st.markdown(chart.alt)

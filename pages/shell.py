@@ -6,7 +6,7 @@ It lives inside pages/ on purpose: a script *beside* a pages/ folder lets a fres
 import streamlit as st
 
 from ledger import NotSetUp, Unavailable
-from pages.ui import address, data, drawer, identity
+from pages.ui import address, data, drawer, identity, memory
 from pages.ui.guard import PAGE_TITLE
 
 OVERVIEW = st.Page(
@@ -111,3 +111,4 @@ with st.container(horizontal=True, gap="small"):
 page.run()
 drawer.show_if_asked()
 address.leave()
+memory.freeze_new_modules()

@@ -50,7 +50,17 @@ def main(visit: Visit) -> None:
     if chosen.empty:
         parts.nothing_matches(words, clear=address.clear(*FILTERS), what="No batch")
         return
-    chart = charts.expiring_buckets(expiry.by_bucket(chosen), theme=pictures.theme(), patterns=patterns)
+    theme = pictures.theme()
+    chart = visit.kept(
+        "expiring",
+        lambda: charts.expiring_buckets(expiry.by_bucket(chosen), theme=theme, patterns=patterns),
+        within,
+        types,
+        owners,
+        only_wasted,
+        theme,
+        patterns,
+    )
     st.markdown(said(visit, chosen))
     pictures.show(chart, key="expiring-chart")
     st.caption(f"Today's pace is the mean day of the last {RATE_DAYS} complete days, spent in burn order.")

@@ -79,12 +79,19 @@ def tiles(visit: Visit, usage: pd.DataFrame, who: pd.DataFrame, span: period.Spa
 def daily(visit: Visit, usage: pd.DataFrame, span: period.Span, patterns: bool) -> None:
     shown = Period(max(span.period.since, span.period.until - timedelta(days=CHART_DAYS_MAX)), span.period.until)
     average = None if span.other is None else burn.rate(usage, span.other).value
-    chart = charts.daily_burn_by_feature(
-        burn.daily_by_feature(usage, shown),
-        zone=visit.zone.key,
-        theme=pictures.theme(),
-        patterns=patterns,
-        average_micro=average,
+    theme = pictures.theme()
+    chart = visit.kept(
+        "burn by feature",
+        lambda: charts.daily_burn_by_feature(
+            burn.daily_by_feature(usage, shown),
+            zone=visit.zone.key,
+            theme=theme,
+            patterns=patterns,
+            average_micro=average,
+        ),
+        span,
+        theme,
+        patterns,
     )
     pictures.show(chart, key="usage-chart")
     words = [f"The last {CHART_DAYS_MAX} days of the period"] if shown != span.period else []

@@ -21,7 +21,14 @@ def draw(view: View) -> None:
         return
     live = batches[batches["state"].isin(["open", "scheduled"])]
     if not live.empty:
-        chart = charts.batches_bar(batches, theme=pictures.theme(), patterns=view.patterns)
+        theme = pictures.theme()
+        chart = view.visit.kept(
+            "batches",
+            lambda: charts.batches_bar(batches, theme=theme, patterns=view.patterns),
+            view.account,
+            theme,
+            view.patterns,
+        )
         st.markdown(chart.alt)
         pictures.show(chart, key="batches-chart")
     is_all = address.toggle("all", f"Also the {len(batches) - len(live):,} batches that are used up or expired")

@@ -129,13 +129,21 @@ def timeline(view: View, *, horizon_days: int = HORIZON_DAYS) -> None:
         days=PAST_DAYS,
         zone=visit.zone,
     )
-    chart = charts.balance_timeline(
-        past,
-        projection.balance.head(horizon_days),
-        waste_markers(projection.wasted, batches),
-        now=pd.Timestamp(visit.at.astimezone(visit.zone).replace(tzinfo=None)),
-        zone=visit.zone.key,
-        theme=pictures.theme(),
+    theme = pictures.theme()
+    chart = visit.kept(
+        "timeline",
+        lambda: charts.balance_timeline(
+            past,
+            projection.balance.head(horizon_days),
+            waste_markers(projection.wasted, batches),
+            now=pd.Timestamp(visit.at.astimezone(visit.zone).replace(tzinfo=None)),
+            zone=visit.zone.key,
+            theme=theme,
+        ),
+        view.account,
+        view.outlook.forecast.as_of,
+        horizon_days,
+        theme,
     )
     pictures.show(chart, key="timeline")
     as_of, ahead = day_text(view.outlook.forecast.as_of, visit.locale), min(horizon_days, projection.days_covered)

@@ -36,8 +36,16 @@ def draw(view: View) -> None:
     if not table.empty:
         st.markdown(usage_table.finding(table, moved_words=change_words(moved, visit.locale)))
     shown = Period(max(wanted.since, wanted.until - timedelta(days=CHART_DAYS_MAX)), wanted.until)
-    chart = charts.daily_burn_by_feature(
-        burn.daily_by_feature(usage, shown), zone=visit.zone.key, theme=pictures.theme(), patterns=view.patterns
+    theme = pictures.theme()
+    chart = visit.kept(
+        "customer burn",
+        lambda: charts.daily_burn_by_feature(
+            burn.daily_by_feature(usage, shown), zone=visit.zone.key, theme=theme, patterns=view.patterns
+        ),
+        view.account,
+        shown,
+        theme,
+        view.patterns,
     )
     pictures.show(chart, key="usage-chart")
     if shown != wanted:

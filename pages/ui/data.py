@@ -74,6 +74,16 @@ def made(opened: Ledger, moment: Moment, builder: Callable[..., T], /, **wanted:
     return result
 
 
+def kept(opened: Ledger, moment: Moment, name: str, build: Callable[[], T], /, *parts: Any) -> T:
+    """What ``build`` makes, kept until the moment moves: for figures, whose making costs more than all the rest.
+
+    ``parts`` name everything that the picture depends on besides the moment. The answer is shared by all readers and
+    must not be changed.
+    """
+    result: T = _kept((_address(opened), name, repr(parts), moment.head, moment.at), build)
+    return result
+
+
 def _address(opened: Ledger) -> str:
     return str(opened.database.url)
 
@@ -109,6 +119,11 @@ def _answer(
 ) -> Any:
     with _opened.database.reading() as connection:
         return _question(connection, **_wanted)
+
+
+@st.cache_resource(show_spinner=False, max_entries=500)
+def _kept(key: tuple[Any, ...], _build: Callable[[], Any]) -> Any:  # noqa: ARG001
+    return _build()
 
 
 @st.cache_data(show_spinner=False, max_entries=500)

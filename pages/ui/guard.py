@@ -61,6 +61,10 @@ class Visit:
         """The cached result of a slow builder; see `data.made`."""
         return data.made(self.ledger, self.moment, builder, **wanted)
 
+    def kept(self, name: str, build: Callable[[], T], /, *parts: Any) -> T:
+        """Something costly to make, such as a figure, shared until the moment moves: see `data.kept`."""
+        return data.kept(self.ledger, self.moment, name, build, *parts)
+
 
 def guard(permission: Permission) -> Visit:
     """Let the page go on, or say why not and stop."""

@@ -4,6 +4,8 @@ Sign-in by OIDC comes later; the development identity refuses to work beside it.
 pages ask `ledger.core.policy` through `guard`, and the ledger asks again on every write.
 """
 
+from functools import cache
+
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
@@ -80,7 +82,9 @@ def _chosen() -> str:
     return word if word in PEOPLE else _FIRST
 
 
+@cache
 def _has_sign_in() -> bool:
+    # Asked once: Streamlit looks for the file of secrets at each question.
     try:
         return "auth" in st.secrets
     except StreamlitSecretNotFoundError:

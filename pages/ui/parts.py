@@ -100,11 +100,12 @@ def tile(
             if target:
                 st.caption(f"Target {target}", width="content")
             if how is not None:
-                with st.popover("How?", type="tertiary", key=f"how:{label}"):
-                    st.markdown(how.formula)
-                    st.table(dict(how.parts), border="horizontal")
+                panel = st.popover("How?", type="tertiary", key=f"how:{label}", on_change="rerun")
+                if panel.open:
+                    panel.markdown(how.formula)
+                    panel.table(dict(how.parts), border="horizontal")
                     if how.period:
-                        st.caption(how.period)
+                        panel.caption(how.period)
 
 
 def credits_column(label: str, *, help: str | None = None) -> Any:
