@@ -36,7 +36,7 @@ _OPEN_BATCHES = Prepared(
     ).where(
         batch.c.account_id
         == sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")).scalar_subquery(),
-        batch.c.remaining_micro > 0,
+        ~batch.c.is_spent,
     )
 )
 _KNOWN_KEY = Prepared(
@@ -93,11 +93,14 @@ class Context:
         """Start a command that locks no account; answers the rows of the given reads."""
         return self._fetch(*reads)
 
-    def load_in_one_call(self, function: Prepared, values: Mapping[str, Any]) -> tuple[AccountState, dict[str, Any]]:
-        """As `load`, by a database function that answers all of it as one JSON object (PostgreSQL only)."""
-        found = self.work.call({"actor": self.actor.id, "key": self.key, **values}, function)
+    def load_in_one_call(self, function: str, external_id: str, *arguments: Any) -> tuple[AccountState, dict[str, Any]]:
+        """As `load`, by a database function that answers all of it as one JSON object (PostgreSQL only).
+
+        The function is given the account, the actor, the key, and then the arguments.
+        """
+        found = self.work.call(function, external_id, self.actor.id, self.key, *arguments)
         if found is None:
-            raise NotFound(what="account", id=values["account"])
+            raise NotFound(what="account", id=external_id)
         if found["known"]:
             self._check_known(*found["known"])
         self.transaction_id = found["transaction_id"]

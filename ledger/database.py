@@ -6,16 +6,19 @@ Statements are SQLAlchemy expressions compiled once per database, so both databa
 Source: docs/decisions/0002 (the number of round trips decides).
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.pq import ConnStatus, Escaping, ExecStatus
+from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -202,21 +205,32 @@ class Work:
             rows = [cursor.fetchall() for cursor in cursors]
         return [s.decode(found) for (s, _), found in zip(statements, rows, strict=True)]
 
-    def call(self, values: Mapping[str, Any], function: Prepared) -> Any:
-        """The one value that a database function answers, in one round trip (PostgreSQL only).
+    def call(self, function: str, *arguments: Any) -> Any:
+        """What a database function answers as JSON, in one round trip that begins the transaction (PostgreSQL only).
 
-        BEGIN travels in the same message, which needs the values written into the text: the client cursor does that.
+        The driver's own cursors cost more than the call itself, so this speaks libpq through psycopg.pq.
         """
-        statement = function.on(self.dialect)
         begin = "" if self._begun else "BEGIN; "
         self._begun = True
-        cursor = psycopg.ClientCursor(self._driver)
-        cursor.execute(begin + statement.sql, statement.bind(values))
-        if begin:
-            cursor.nextset()
-        row = cursor.fetchone()
-        assert row is not None
-        return row[0]
+        answer = self._exec(begin + self._call_text(function, arguments)).get_value(0, 0)
+        return None if answer is None else json.loads(answer)
+
+    def queue_call(self, function: str, *arguments: Any) -> None:
+        """Add a call whose answer nobody needs; alone in the queue it travels with COMMIT (PostgreSQL only)."""
+        self._pending.append((self._call_text(function, arguments), None, False))
+
+    def _call_text(self, function: str, arguments: tuple[Any, ...]) -> str:
+        escape = Escaping(self._driver.pgconn).escape_literal
+        texts = [a.isoformat() if isinstance(a, datetime) else str(a) for a in arguments]
+        return f"SELECT {function}({', '.join(bytes(escape(text.encode())).decode() for text in texts)})"
+
+    def _exec(self, sql: str) -> PGresult:
+        result: PGresult = self._driver.pgconn.exec_(sql.encode())
+        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            if self._driver.pgconn.status == ConnStatus.BAD:
+                raise psycopg.OperationalError("the server closed the connection")
+            raise psycopg.errors.error_from_result(result)
+        return result
 
     def next_ids(self, table: sa.Table, count: int = 1) -> tuple[Prepared, Mapping[str, Any]]:
         """A read for `fetch` that reserves free ids of a table; `ids_of` unpacks its rows."""
@@ -256,9 +270,8 @@ class Work:
     def commit(self) -> None:
         """Send what is queued and make it durable; on PostgreSQL both in one round trip."""
         pending, self._pending = self._pending, []
-        if self.is_postgresql and self._begun and len(pending) == 1:
-            sql, values, _ = pending[0]
-            psycopg.ClientCursor(self._driver).execute(sql + "; COMMIT", values)
+        if self._begun and len(pending) == 1 and pending[0][1] is None:
+            self._exec(pending[0][0] + "; COMMIT")
         else:
             with self._together():
                 self._send(pending)

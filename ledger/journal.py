@@ -5,7 +5,7 @@ Everything here works for one locked account; nothing commits.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -111,7 +111,9 @@ class Posting:
     days: list[tuple[Any, ...]] = field(default_factory=list)
 
 
-_INSERT_BATCH = Prepared(sa.insert(batch).inline())
+_INSERT_BATCH = Prepared(
+    sa.insert(batch).inline().values({c.name: sa.bindparam(c.name) for c in batch.c if c.computed is None})
+)
 _INSERT_TRANSACTION = Prepared(sa.insert(transaction).inline())
 _MOVE_BATCH = Prepared(
     sa.update(batch)
@@ -132,7 +134,6 @@ _MOVE_ACCOUNT = Prepared(
 )
 # Above this many entries arrays beat one JSON body (docs/benchmarks.md).
 _FUNCTION_MAX_ENTRIES = 20
-_POST = Prepared(sa.text("SELECT post_to_ledger(:body)").bindparams(sa.bindparam("body", type_=sa.Text)))
 _ADD_TO_DAY = (
     "ON CONFLICT (account_id, day, feature, credit_type) DO UPDATE SET"
     " used_micro = usage_daily.used_micro + excluded.used_micro, events = usage_daily.events + excluded.events"
@@ -207,7 +208,16 @@ def post(posting: Posting, state: AccountState, *, transaction_id: int, lines: S
         )
     for key, delta in remaining.items():
         old = state.batches[key]
-        new = replace(old, remaining_micro=old.remaining_micro + delta, held_micro=old.held_micro + held[key])
+        # Spelled out: dataclasses.replace takes longer than the rest of this loop.
+        new = Batch(
+            key,
+            old.credit_type,
+            old.remaining_micro + delta,
+            old.held_micro + held[key],
+            old.priority,
+            old.effective_at,
+            old.expires_at,
+        )
         if not 0 <= new.held_micro <= new.remaining_micro:
             raise LedgerCorrupt(place=f"batch {key}", detail=f"{old} cannot move by {delta}")
         state.batches[key] = new
@@ -225,7 +235,7 @@ def send(work: Work, posting: Posting) -> None:
     which is what limits single charges. Large postings are as fast without it, as arrays.
     """
     if work.is_postgresql and len(posting.entries) <= _FUNCTION_MAX_ENTRIES:
-        work.queue(_POST, {"body": json.dumps(asdict_shallow(posting), default=_json_value)})
+        work.queue_call("post_to_ledger", json.dumps(asdict_shallow(posting), default=_json_value))
         return
     work.queue(_INSERT_TRANSACTION, posting.transaction)
     for values in posting.batches:

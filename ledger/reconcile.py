@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ledger.core.records import LEGAL_MOVES, Bucket, CreditType
-from ledger.models import account, batch, entry, transaction, usage_daily, usage_event
+from ledger.models import account, batch, entry, feature_price, transaction, usage_daily, usage_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,23 @@ def _checks() -> dict[str, sa.Select[str, int, int]]:
         .select_from(sa.outerjoin(usage_event, charged, charged.c.usage_event_id == usage_event.c.id))
         .where(usage_event.c.cost_micro != taken)
     )
+    strangers = (
+        sa.select(sa.literal("entry ") + sa.cast(entry.c.id, sa.Text), entry.c.amount_micro, sa.literal(0))
+        .join(batch, batch.c.id == entry.c.batch_id)
+        .where(batch.c.account_id != entry.c.account_id)
+    )
+    unpriced = (
+        sa.select(sa.literal("event ") + usage_event.c.event_id, usage_event.c.cost_micro, sa.literal(0))
+        .join(transaction, transaction.c.id == usage_event.c.transaction_id)
+        .outerjoin(
+            feature_price,
+            sa.and_(feature_price.c.id == usage_event.c.price_id, feature_price.c.feature == usage_event.c.feature),
+        )
+        .where(sa.or_(feature_price.c.id.is_(None), transaction.c.account_id != usage_event.c.account_id))
+    )
     return {
+        "entries are of their batch's account": strangers,
+        "events name a price of their feature and their account's transaction": unpriced,
         "batch remaining = its entries": batches(batch.c.remaining_micro, moves.c.available + moves.c.held),
         "batch held = its entries": batches(batch.c.held_micro, moves.c.held),
         "batch granted = its issue": batches(batch.c.granted_micro, moves.c.issued),

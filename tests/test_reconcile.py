@@ -80,8 +80,16 @@ def test_sound_books_have_no_findings(lively: Ledger) -> None:
             "UPDATE batch SET reference = '' WHERE id = (SELECT max(id) FROM batch)",
             {"purchased credits name payment and cost"},
         ),
+        (
+            "UPDATE entry SET account_id = account_id + 1000 WHERE id = (SELECT min(id) FROM entry)",
+            {"entries are of their batch's account"},
+        ),
+        (
+            "UPDATE usage_event SET price_id = 999 WHERE id = (SELECT max(id) FROM usage_event)",
+            {"events name a price of their feature and their account's transaction"},
+        ),
     ],
-    ids=["batch", "account", "granted", "rollup", "event", "time", "move", "held", "payment"],
+    ids=["batch", "total", "granted", "rollup", "event", "time", "move", "held", "payment", "account", "price"],
 )
 def test_a_planted_fault_is_found(lively: Ledger, statement: str, checks: set[str]) -> None:
     tamper(lively, statement)

@@ -91,11 +91,6 @@ _KNOWN_EVENT = Prepared(
         usage_event.c.account_id == _ACCOUNT_ID, usage_event.c.event_id == sa.bindparam("event_id")
     )
 )
-_LOAD_FOR_USAGE = Prepared(
-    sa.text("SELECT load_for_usage(:account, :actor, :key, :feature, :occurred_at, :event_id)").bindparams(
-        sa.bindparam("occurred_at", type_=usage_event.c.occurred_at.type)
-    )
-)
 _PRICE_IN_FORCE = Prepared(
     sa.select(feature_price.c.id, feature_price.c.price_micro)
     .where(feature_price.c.feature == sa.bindparam("feature"), feature_price.c.effective_at <= sa.bindparam("at"))
@@ -141,13 +136,7 @@ def _load_for(
     event = command.event
     if context.work.is_postgresql:
         state, found = context.load_in_one_call(
-            _LOAD_FOR_USAGE,
-            {
-                "account": command.account,
-                "feature": event.feature,
-                "occurred_at": event.occurred_at,
-                "event_id": event.event_id,
-            },
+            "load_for_usage", command.account, event.feature, event.occurred_at, event.event_id
         )
         known = found["event"]
         if known:

@@ -66,7 +66,7 @@ def customers(
     Sorted by account. available counts open batches less holds; balance and held also count batches not yet effective;
     expiring counts free credits whose batch ends in (at, in_30_days].
     """
-    alive = [batch.c.remaining_micro > 0, is_alive(at)]
+    alive = [~batch.c.is_spent, is_alive(at)]
     used_days = [usage_daily.c.day >= used_since, usage_daily.c.day < used_until]
     if account_name is not None:
         alive.append(batch.c.account_id == account_id(account_name))

@@ -23,7 +23,7 @@ def balances(*, at: datetime, account_name: str | None = None) -> sa.Select[Any]
             counted().label("batches"),
             sa.func.min(batch.c.expires_at, type_=batch.c.expires_at.type).label("next_expiry_at"),
         )
-        .where(batch.c.remaining_micro > 0, is_alive(at))
+        .where(~batch.c.is_spent, is_alive(at))
         .group_by(batch.c.credit_type)
         .order_by(batch.c.credit_type)
     )
@@ -88,7 +88,7 @@ def spendable(*, at: datetime, account_name: str | None = None) -> sa.Select[Any
             batch.c.expires_at,
         )
         .select_from(batch.join(account, account.c.id == batch.c.account_id))
-        .where(batch.c.remaining_micro > 0, is_alive(at))
+        .where(~batch.c.is_spent, is_alive(at))
         .order_by(account.c.external_id, batch.c.id)
     )
     return _of(statement, account_name)
@@ -105,7 +105,7 @@ def paid(*, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
             batch.c.remaining_micro,
         )
         .select_from(batch.join(account, account.c.id == batch.c.account_id))
-        .where(batch.c.remaining_micro > 0, is_alive(at), _PURCHASED)
+        .where(~batch.c.is_spent, is_alive(at), _PURCHASED)
         .order_by(account.c.external_id, batch.c.id)
     )
     return _of(statement, account_name)
@@ -133,7 +133,7 @@ def expiring(*, at: datetime, until: datetime, account_name: str | None = None) 
                 customer, customer.c.account_id == account.c.id
             )
         )
-        .where(batch.c.remaining_micro > 0, free() > 0, batch.c.expires_at > at, batch.c.expires_at <= until)
+        .where(~batch.c.is_spent, free() > 0, batch.c.expires_at > at, batch.c.expires_at <= until)
         .order_by(batch.c.expires_at, batch.c.id)
     )
     return _of(statement, account_name)
@@ -143,7 +143,7 @@ def unswept(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | Non
     """Credits expired at that instant that the sweep has not booked yet, by segment of their expiry and type."""
     number = segment(batch.c.expires_at, cuts).label("segment")
     statement = sa.select(number, batch.c.credit_type, total(free()).label("amount_micro")).where(
-        batch.c.remaining_micro > 0, batch.c.expires_at <= at
+        ~batch.c.is_spent, batch.c.expires_at <= at
     )
     return _of(_within(statement, batch.c.expires_at, cuts).group_by(sa.text("1"), batch.c.credit_type), account_name)
 

@@ -50,9 +50,8 @@ def compare(what: str, ours: Callable[[], float], yardstick: Callable[[], float]
 
 def pgbench(cluster: Cluster, database: str, *, clients: int = CLIENTS) -> float:
     """Transactions a second of pgbench's own tpcb-like script."""
-    command = [
-        str(Path(cluster.bin_dir) / "pgbench"), "-n", "-c", str(clients), "-j", "2", "-T", str(SECONDS), cluster.url(database),
-    ]  # fmt: skip
+    binary = str(Path(cluster.bin_dir) / "pgbench")
+    command = [binary, "-n", "-c", str(clients), "-j", "2", "-T", str(SECONDS), cluster.url(database)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"tps = ([\d.]+)", output)
     assert found, output
