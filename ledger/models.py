@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from ledger.core.records import AccountKind, AccountType, Bucket, CreditType
+from ledger.core.records import LEGAL_MOVES, AccountKind, AccountType, CreditType
 
 metadata = sa.MetaData(
     naming_convention={
@@ -57,6 +57,8 @@ def _one_of(column: str, values: Any) -> sa.CheckConstraint:
     words = ", ".join(f"'{value}'" for value in values)
     return sa.CheckConstraint(f"{column} IN ({words})", name=column)
 
+
+_LEGAL = " " + " ".join(sorted(f"{a}>{b}" for a, b in LEGAL_MOVES)) + " "
 
 company = sa.Table(
     "company",
@@ -203,7 +205,7 @@ usage_event = sa.Table(
     sa.Column("occurred_at", Instant, nullable=False),
     sa.Column("cost_micro", Micro, nullable=False),
     sa.Column("price_id", Id, nullable=False),
-    sa.Column("transaction_id", Id, sa.ForeignKey(transaction.c.id), nullable=False),
+    sa.Column("transaction_id", Id, nullable=False),
     sa.UniqueConstraint("account_id", "event_id"),
     comment="What the customer used, as told by the caller; append-only",
 )
@@ -212,7 +214,7 @@ entry = sa.Table(
     "entry",
     metadata,
     _id(),
-    sa.Column("transaction_id", Id, sa.ForeignKey(transaction.c.id), nullable=False),
+    sa.Column("transaction_id", Id, nullable=False),
     sa.Column("account_id", Id, nullable=False),
     sa.Column("batch_id", Id, sa.ForeignKey(batch.c.id), nullable=False),
     sa.Column("from_bucket", sa.Text, nullable=False),
@@ -222,10 +224,9 @@ entry = sa.Table(
     sa.Column("feature", sa.Text, nullable=True),
     sa.Column("usage_event_id", Id, nullable=True),
     sa.Column("effective_at", Instant, nullable=False),
-    _one_of("from_bucket", Bucket),
-    _one_of("to_bucket", Bucket),
     sa.CheckConstraint("amount_micro > 0", name="amount"),
-    sa.CheckConstraint("from_bucket <> to_bucket", name="moves"),
+    # One text to search in, because PostgreSQL reads every check anew for every statement and a list of words is slow.
+    sa.CheckConstraint(f"'{_LEGAL}' LIKE '% ' || from_bucket || '>' || to_bucket || ' %'", name="legal_move"),
     sa.Index("ix_entry_account_id_id", "account_id", "id"),
     sa.Index("ix_entry_transaction_id", "transaction_id"),
     sa.Index("ix_entry_batch_id", "batch_id"),

@@ -95,19 +95,26 @@ def _checks() -> dict[str, sa.Select[str, int, int]]:
     strangers = (
         sa.select(sa.literal("entry ") + sa.cast(entry.c.id, sa.Text), entry.c.amount_micro, sa.literal(0))
         .join(batch, batch.c.id == entry.c.batch_id)
-        .where(batch.c.account_id != entry.c.account_id)
+        .outerjoin(transaction, transaction.c.id == entry.c.transaction_id)
+        .where(sa.or_(batch.c.account_id != entry.c.account_id, transaction.c.id.is_(None)))
     )
     unpriced = (
         sa.select(sa.literal("event ") + usage_event.c.event_id, usage_event.c.cost_micro, sa.literal(0))
-        .join(transaction, transaction.c.id == usage_event.c.transaction_id)
+        .outerjoin(transaction, transaction.c.id == usage_event.c.transaction_id)
         .outerjoin(
             feature_price,
             sa.and_(feature_price.c.id == usage_event.c.price_id, feature_price.c.feature == usage_event.c.feature),
         )
-        .where(sa.or_(feature_price.c.id.is_(None), transaction.c.account_id != usage_event.c.account_id))
+        .where(
+            sa.or_(
+                feature_price.c.id.is_(None),
+                transaction.c.id.is_(None),
+                transaction.c.account_id != usage_event.c.account_id,
+            )
+        )
     )
     return {
-        "entries are of their batch's account": strangers,
+        "entries are of a transaction and their batch's account": strangers,
         "events name a price of their feature and their account's transaction": unpriced,
         "batch remaining = its entries": batches(batch.c.remaining_micro, moves.c.available + moves.c.held),
         "batch held = its entries": batches(batch.c.held_micro, moves.c.held),
