@@ -33,15 +33,24 @@ def main(visit: Visit) -> None:
         first_steps.checklist(visit, customers)
         return
     fleet = outlook.fleet(visit, customers)
-    waste = visit.made(portfolio.expiring, at=visit.at, zone=visit.zone, within_days=WASTE_DAYS)
+    waste = portfolio.waste(visit, customers, within_days=WASTE_DAYS)
+    shown = Period(visit.today - timedelta(days=CHART_DAYS - 1), visit.today + timedelta(days=1))
+    before = Period(shown.since - timedelta(days=CHART_DAYS), shown.since)
+    periods = (span.period,) if span.other is None else (span.period, span.other)
+    # One statement for the chart and the key figures: the days of all customers are the costly part of this page.
+    usage = visit.ask(
+        frames.load_daily_usage,
+        since=min(before.since, *(one.since for one in periods)),
+        until=max(shown.until, *(one.until for one in periods)),
+    )
     tiles(visit, customers, fleet, waste)
     left, right = st.columns(2, gap="medium")
     with left:
         runs_out_soonest(visit, customers, fleet)
     with right:
         wasted_soonest(visit, waste)
-    kpi_tiles(visit, span)
-    burn_chart(visit, patterns)
+    kpi_tiles(visit, span, periods, customers, usage)
+    burn_chart(visit, usage, shown, before, patterns)
 
 
 def tiles(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet, waste: pd.DataFrame) -> None:
@@ -80,11 +89,10 @@ def running_out(visit: Visit, fleet: outlook.Fleet) -> pd.DataFrame:
     return fleet.frame[~fleet.frame["is_out"] & (fleet.frame["likely"] <= limit)]
 
 
-def kpi_tiles(visit: Visit, span: period.Span) -> None:
-    periods = (span.period,) if span.other is None else (span.period, span.other)
-    now, *before = visit.made(
-        portfolio.scorecards, periods=periods, at=visit.at, zone=visit.zone, currency=visit.company.currency
-    )
+def kpi_tiles(
+    visit: Visit, span: period.Span, periods: tuple[Period, ...], customers: pd.DataFrame, usage: pd.DataFrame
+) -> None:
+    now, *before = portfolio.scorecards(visit, periods, customers, usage)
     st.subheader("Key figures", anchor=False)
     compared = f", compared with {span.other_label}" if span.other else ""
     st.caption(escape(f"{span.label}{compared}"))
@@ -95,10 +103,7 @@ def kpi_tiles(visit: Visit, span: period.Span) -> None:
     entries_link("Entries of the period")
 
 
-def burn_chart(visit: Visit, patterns: bool) -> None:
-    now = Period(visit.today - timedelta(days=CHART_DAYS - 1), visit.today + timedelta(days=1))
-    before = Period(now.since - timedelta(days=CHART_DAYS), now.since)
-    usage = visit.ask(frames.load_daily_usage, since=before.since, until=now.until)
+def burn_chart(visit: Visit, usage: pd.DataFrame, now: Period, before: Period, patterns: bool) -> None:
     average, theme = burn.rate(usage, before), pictures.theme()
     chart = visit.kept(
         "burn by type",

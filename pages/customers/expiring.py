@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from analytics import charts, expiry
+from analytics import charts, expiry, frames
 from analytics.frames import RATE_DAYS
 from ledger import MICRO, CreditType, Permission
 from pages.ui import address, links, parts, pictures, portfolio
@@ -16,7 +16,8 @@ FILTERS = ("within", "type", "owner", "wasted")
 
 
 def main(visit: Visit) -> None:
-    waste = visit.made(portfolio.expiring, at=visit.at, zone=visit.zone, within_days=expiry.BUCKETS[-1])
+    customers = visit.ask(frames.load_customers, at=visit.at, zone=visit.zone)
+    waste = portfolio.waste(visit, customers, within_days=expiry.BUCKETS[-1])
     with st.sidebar:
         within = address.select(
             "within",

@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -12,23 +11,38 @@ from analytics.frames import RATE_DAYS
 from analytics.periods import Period
 from ledger import MICRO
 from ledger.core.amounts import divide_rounding_half_up
+from pages.ui.guard import Visit
 
 
 def scorecards(
-    connection: Any, *, periods: tuple[Period, ...], at: datetime, zone: ZoneInfo, currency: str
+    visit: Visit, periods: tuple[Period, ...], customers: pd.DataFrame, usage: pd.DataFrame
 ) -> list[kpis.Scorecard]:
-    """The scorecard of each period."""
-    customers = frames.load_customers(connection, at=at, zone=zone)
-    return kpis.load_scorecards(connection, periods, at=at, zone=zone, currency=currency, customers=customers)
+    """The scorecard of each period; ``usage`` is frames.DAILY_USAGE that covers all of them."""
+
+    def load() -> list[kpis.Scorecard]:
+        return visit.ask_now(
+            kpis.load_scorecards,
+            periods=periods,
+            at=visit.at,
+            zone=visit.zone,
+            currency=visit.company.currency,
+            customers=customers,
+            usage=usage,
+        )
+
+    return visit.kept("scorecards", load, periods)
 
 
-def expiring(connection: Any, *, at: datetime, zone: ZoneInfo, within_days: int) -> pd.DataFrame:
+def waste(visit: Visit, customers: pd.DataFrame, *, within_days: int) -> pd.DataFrame:
     """Batches that end soon with what of them will be wasted at today's pace: see expiry.WASTE."""
-    ending = frames.load_expiring(connection, at=at, zone=zone, within_days=within_days)
-    batches = frames.load_all_core_batches(connection, at=at)
-    customers = frames.load_customers(connection, at=at, zone=zone)
-    used = dict(zip(customers["account"], customers["used_28d_micro"].tolist(), strict=True))
-    return expiry.with_waste(ending, batches, used, at=at)
+
+    def load() -> pd.DataFrame:
+        ending = visit.ask_now(frames.load_expiring, at=visit.at, zone=visit.zone, within_days=within_days)
+        batches = visit.ask_now(frames.load_all_core_batches, at=visit.at)
+        used = dict(zip(customers["account"], customers["used_28d_micro"].tolist(), strict=True))
+        return expiry.with_waste(ending, batches, used, at=visit.at)
+
+    return visit.kept("waste", load, within_days).copy()
 
 
 def values_by_currency(connection: Any, *, at: datetime) -> dict[str, int]:

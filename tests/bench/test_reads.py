@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from analytics import frames, kpis
+from analytics import expiry, frames, kpis
 from analytics.periods import Period
 from ledger import MICRO, SYSTEM, Ledger, RecordUsageBulk, UsageEvent, open_ledger
 from ledger.models import entry
@@ -86,11 +86,13 @@ def test_a_million_entries_do_not_slow_the_pages(filled: Ledger) -> None:
     def overview(connection: sa.Connection) -> None:
         frames.load_head(connection)
         customers = frames.load_customers(connection, at=at, zone=zone)
-        portfolio.expiring(connection, at=at, zone=zone, within_days=90)
+        ending = frames.load_expiring(connection, at=at, zone=zone, within_days=90)
+        pace = dict(zip(customers["account"], customers["used_28d_micro"].tolist(), strict=True))
+        expiry.with_waste(ending, frames.load_all_core_batches(connection, at=at), pace, at=at)
         portfolio.values_by_currency(connection, at=at)
-        periods = (month, before)
-        kpis.load_scorecards(connection, periods, at=at, zone=zone, currency="USD", customers=customers)
-        frames.load_daily_usage(connection, since=today - timedelta(days=60), until=month.until)
+        usage = frames.load_daily_usage(connection, since=today - timedelta(days=60), until=month.until)
+        known = {"at": at, "zone": zone, "currency": "USD", "customers": customers, "usage": usage}
+        kpis.load_scorecards(connection, (month, before), **known)
         frames.load_forecasts(connection, as_of=today)
 
     with filled.database.reader.connect() as connection:
@@ -98,9 +100,8 @@ def test_a_million_entries_do_not_slow_the_pages(filled: Ledger) -> None:
     whole = milliseconds(scan, filled)
     one, all_ = milliseconds(customer, filled), milliseconds(overview, filled)
     print(f"  {entries:,} entries; one scan of the journal {whole:.0f} ms")
-    print(
-        f"  Customer page: {one:.1f} ms = {one / whole:.3f} scans; Overview and KPIs: {all_:.1f} ms = {all_ / whole:.3f}"
-    )
+    print(f"  Customer page: {one:.1f} ms = {one / whole:.3f} scans")
+    print(f"  Overview and KPIs: {all_:.1f} ms = {all_ / whole:.3f} scans")
     assert entries >= 1_000_000
     assert one < whole / 2
     assert all_ < whole

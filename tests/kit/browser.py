@@ -37,6 +37,7 @@ class App:
 
     url: str
     log: Path
+    pid: int
 
     def address(self, path: str) -> str:
         """The full address of a page such as ``customer?customer=acme``; the empty path is the overview."""
@@ -63,7 +64,7 @@ def running_app(database_url: str, *, log: Path, environment: dict[str, str] | N
         )
         try:
             _wait_healthy(f"http://127.0.0.1:{port}", server, log)
-            yield App(f"http://127.0.0.1:{port}", log)
+            yield App(f"http://127.0.0.1:{port}", log, server.pid)
         finally:
             server.terminate()
             try:
