@@ -6,6 +6,7 @@ It lives inside pages/ on purpose: a script *beside* a pages/ folder lets a fres
 import streamlit as st
 
 from ledger import NotSetUp, Unavailable
+from ledger.settings import settings
 from pages.ui import address, data, drawer, identity, memory
 from pages.ui.guard import PAGE_TITLE
 
@@ -102,6 +103,8 @@ identity.choose()
 with st.container(horizontal=True, gap="small"):
     if banner := identity.banner_text():
         st.badge(banner, icon=":material/badge:", color="violet")
+    if pretended := settings().sandbox_clock:
+        st.badge(f"Sandbox clock: {pretended:%Y-%m-%d %H:%M %Z}", icon=":material/schedule:", color="orange")
     try:
         if data.company_of(data.ledger()).is_demo:
             st.badge("Demo data", icon=":material/science:", color="orange")

@@ -22,7 +22,9 @@ def number_text(value: float | int, unit: Unit, locale: Locale, *, currency: str
         case Unit.MICRO_PER_DAY:
             return rough_text(value, locale)
         case Unit.DAYS:
-            days = format_decimal(round(value, 1), format="#,##0.#", locale=locale)
+            # From 100 days on a tenth claims more than is known, and a tile cuts it off.
+            rounded = round(value, 1) if abs(value) < 100 else round(value)
+            days = format_decimal(rounded, format="#,##0.#", locale=locale)
             return f"{days} day" if days == "1" else f"{days} days"
         case Unit.CENTS:
             return money_text(int(value), currency, locale)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ledger import Ledger, LedgerCorrupt, NotSetUp, Unavailable, open_ledger
 from ledger.clock import FixedClock
-from ledger.core.records import Bucket, CreditType
+from ledger.core.records import LEGAL_MOVES, Bucket, CreditType
 from ledger.journal import AccountState, BatchTerms, Line, Posting, open_batch, post
 from ledger.migrations import pending, upgrade
 from ledger.models import metadata
@@ -167,3 +167,13 @@ def test_every_entry_says_the_balance_after_it() -> None:
     assert [entry[6] for entry in posting.entries] == [10, 9, 7, 4]
     assert (state.available_micro, state.batches[1].remaining_micro) == (4, 4)
     assert posting.batch_moves == [(1, 10, 0), (1, -6, 0)]
+
+
+def test_the_database_knows_the_same_legal_moves_as_the_core(ledger: Ledger) -> None:
+    with ledger.database.reading() as connection:
+        if ledger.database.is_sqlite:
+            question = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'entry'"
+        else:
+            question = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_entry_legal_move'"
+        definition = connection.exec_driver_sql(question).scalar_one()
+    assert f"' {' '.join(sorted(f'{a}>{b}' for a, b in LEGAL_MOVES))} '" in definition
