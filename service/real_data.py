@@ -38,6 +38,7 @@ from ledger.migrations import upgrade
 from ledger.models import account
 from ledger.reconcile import reconcile
 from ledger.sweep import expire_due_everywhere
+from service.show import address
 from service.usage_file import FileFault, RowFault, UsageRow, read_usage
 
 FUNDER = Actor("funding@real-data.example", Role.ADMIN)
@@ -78,7 +79,8 @@ def load(url: str, folder: Path, *, say: Callable[[str], None]) -> None:
         f"{proof.transactions:,} transactions, {proof.entries:,} entries; {len(proof.checks)} invariants checked, "
         f"{len(proof.findings)} disagreements"
     )
-    say(f"To look at it as of the last day: SANDBOX_CLOCK={clock.now().isoformat()} DEV_IDENTITY=1 make run")
+    say("To look at it as of the last day:")
+    say(f"DATABASE_URL={address(url)} SANDBOX_CLOCK={clock.now().isoformat()} DEV_IDENTITY=1 make run")
     database.dispose()
 
 
