@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ledger import MICRO, Actor, Ledger, Role, open_ledger
-from tests.kit.browser import App, Scheme, axe_violations, open_page, running_app, running_browser, wait_ready
+from tests.kit.browser import App, Scheme, axe_violations, open_page, running_app, wait_ready
 from tests.pages.conftest import HOSTILE_NAMES, fill
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages-in-chromium")]
@@ -43,12 +43,6 @@ def database(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def app(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with running_app(database, log=tmp_path_factory.mktemp("log") / "app.log") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
         yield running
 
 
