@@ -66,7 +66,6 @@ class Context:
     company_zone: ZoneInfo
     transaction_id: int = 0
     posting: Posting = field(default_factory=Posting)
-
     others: list[tuple[Prepared, Mapping[str, Any]]] = field(default_factory=list)
 
     def queue(self, prepared: Prepared, values: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Where SQL meets pandas: named loaders that answer frames with declared columns, dtypes and units.
 
-A loader takes a connection (``ledger.database.reader.connect()``) and plain arguments; the instant ``at`` and the
+A loader takes a connection (``ledger.database.reading()``) and plain arguments; the instant ``at`` and the
 company zone are given, no clock is read. Each has its schema beside it, such as CUSTOMERS for `load_customers`.
 """
 

@@ -3,11 +3,12 @@
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ledger.core.amounts import MAX_MICRO
 from ledger.core.policy import Permission
 from ledger.errors import Fault
+from ledger.journal import AccountState
 from ledger.receipt import Receipt
 
 NOTE_MIN_CHARS = 10
@@ -58,6 +59,32 @@ class Outcome:
     effective_at: datetime
     reason: Reason = field(default=Reason("", ""))
     nothing_to_do: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What an account had before a command: taken first, because posting keeps the state in step."""
+
+    available_micro: int
+    balance_micro: int
+
+    @classmethod
+    def of(cls, state: AccountState, at: datetime) -> "Before":
+        return cls(state.usable_micro(at), state.balance_micro(at))
+
+
+def effect(kind: str, state: AccountState, at: datetime, before: Before, **more: Any) -> Receipt:
+    """The receipt of a command on one account: what it had before, what it has now, and ``more`` fields of Receipt."""
+    return Receipt(
+        kind,
+        state.external_id,
+        at,
+        available_before_micro=before.available_micro,
+        available_after_micro=state.usable_micro(at),
+        balance_before_micro=before.balance_micro,
+        balance_after_micro=state.balance_micro(at),
+        **more,
+    )
 
 
 def text_faults(name: str, text: str, *, required: bool = True, longest: int = TEXT_MAX_CHARS) -> list[Fault]:

@@ -11,9 +11,8 @@ from ledger.core.records import Bucket, CreditType, Plan, Take
 from ledger.errors import BatchClosed, Fault, InsufficientCredits, NotFound
 from ledger.journal import AccountState, BatchTerms, Line, post
 from ledger.models import batch
-from ledger.operations.base import Command, Outcome, Reason, amount_faults, text_faults
+from ledger.operations.base import Before, Command, Outcome, Reason, amount_faults, effect, text_faults
 from ledger.operations.grants import put_on_shelf, validity
-from ledger.receipt import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +53,20 @@ def adjust_balance(context: Context, command: AdjustBalance) -> Outcome:
         batch_id = context.work.ids_of(ids)[0]
         return put_on_shelf(context, state, batch_id, command.kind, command.amount_micro, terms, command.reason)
     amount = -command.amount_micro
-    usable, balance = state.usable_micro(context.at), state.balance_micro(context.at)
+    before = Before.of(state, context.at)
     if command.batch_id is None:
         plan = plan_consumption(state.batches.values(), amount, at=context.at)
         if plan.shortfall_micro:
-            raise InsufficientCredits(account=state.external_id, required_micro=amount, available_micro=usable)
+            raise InsufficientCredits(
+                account=state.external_id, required_micro=amount, available_micro=before.available_micro
+            )
     else:
         plan = Plan((_take_from(context, state, command.batch_id, amount),), 0)
     lines = [
         Line(take.batch_id, Bucket.AVAILABLE, Bucket.REMOVED, take.amount_micro, context.at) for take in plan.takes
     ]
     post(context.posting, state, transaction_id=context.transaction_id, lines=lines)
-    receipt = Receipt(
-        command.kind,
-        state.external_id,
-        context.at,
-        available_before_micro=usable,
-        available_after_micro=state.usable_micro(context.at),
-        balance_before_micro=balance,
-        balance_after_micro=state.balance_micro(context.at),
-        takes=plan.takes,
-    )
+    receipt = effect(command.kind, state, context.at, before, takes=plan.takes)
     return Outcome(receipt, state.id, context.at, command.reason)
 
 

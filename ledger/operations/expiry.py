@@ -9,8 +9,7 @@ from ledger.core.policy import Permission
 from ledger.core.records import Bucket, Take
 from ledger.errors import Fault
 from ledger.journal import Line, post
-from ledger.operations.base import Command, Outcome, text_faults
-from ledger.receipt import Receipt
+from ledger.operations.base import Before, Command, Outcome, effect, text_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class ExpireDue(Command):
 
 def expire_due(context: Context, command: ExpireDue) -> Outcome:
     state, _ = context.load(command.account)
-    usable, balance = state.usable_micro(context.at), state.balance_micro(context.at)
+    before = Before.of(state, context.at)
     due = sorted(
         (
             b
@@ -45,14 +44,5 @@ def expire_due(context: Context, command: ExpireDue) -> Outcome:
     ]
     if lines:
         post(context.posting, state, transaction_id=context.transaction_id, lines=lines)
-    receipt = Receipt(
-        command.kind,
-        state.external_id,
-        context.at,
-        available_before_micro=usable,
-        available_after_micro=usable,
-        balance_before_micro=balance,
-        balance_after_micro=balance,
-        takes=takes,
-    )
+    receipt = effect(command.kind, state, context.at, before, takes=takes)
     return Outcome(receipt, state.id, context.at, nothing_to_do=not lines)

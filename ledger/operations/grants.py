@@ -11,8 +11,18 @@ from ledger.core.records import CreditType
 from ledger.errors import Fault, InvalidCommand
 from ledger.journal import AccountState, BatchTerms, open_batch
 from ledger.models import batch
-from ledger.operations.base import YEARS, Command, Outcome, Reason, amount_faults, instant_faults, text_faults
-from ledger.receipt import NewBatch, Receipt
+from ledger.operations.base import (
+    YEARS,
+    Before,
+    Command,
+    Outcome,
+    Reason,
+    amount_faults,
+    effect,
+    instant_faults,
+    text_faults,
+)
+from ledger.receipt import NewBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +130,7 @@ def put_on_shelf(
     reason: Reason,
 ) -> Outcome:
     """Open one batch and answer the effect; shared by every command that adds credits."""
-    usable, balance = state.usable_micro(context.at), state.balance_micro(context.at)
+    before = Before.of(state, context.at)
     open_batch(
         context.posting,
         state,
@@ -129,14 +139,6 @@ def put_on_shelf(
         amount_micro=amount_micro,
         terms=terms,
     )
-    receipt = Receipt(
-        kind,
-        state.external_id,
-        context.at,
-        available_before_micro=usable,
-        available_after_micro=state.usable_micro(context.at),
-        balance_before_micro=balance,
-        balance_after_micro=state.balance_micro(context.at),
-        new_batches=(NewBatch(batch_id, terms.credit_type, amount_micro, terms.effective_at, terms.expires_at),),
-    )
+    new = NewBatch(batch_id, terms.credit_type, amount_micro, terms.effective_at, terms.expires_at)
+    receipt = effect(kind, state, context.at, before, new_batches=(new,))
     return Outcome(receipt, state.id, terms.effective_at, reason)

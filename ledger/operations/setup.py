@@ -14,7 +14,7 @@ from ledger.core.records import AccountKind, AccountType
 from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand
 from ledger.models import account, customer, feature_price
-from ledger.operations.base import Command, Outcome, amount_faults, instant_faults, text_faults
+from ledger.operations.base import Before, Command, Outcome, amount_faults, effect, instant_faults, text_faults
 from ledger.receipt import Receipt
 
 _ACCOUNT_NAMED = Prepared(sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")))
@@ -194,16 +194,8 @@ def change_customer(context: Context, command: ChangeCustomer) -> Outcome:
         values[f"new_{name}"] = old if new is None else _as_stored(new)
     context.queue(_CHANGE_CUSTOMER, values)
     context.queue(_TOUCH_ACCOUNT, {"account_id": state.id})
-    balance, usable = state.balance_micro(context.at), state.usable_micro(context.at)
-    receipt = Receipt(
-        command.kind,
-        command.account,
-        context.at,
-        available_before_micro=usable,
-        available_after_micro=usable,
-        balance_before_micro=balance,
-        balance_after_micro=balance,
-    )
+    before = Before.of(state, context.at)
+    receipt = effect(command.kind, state, context.at, before)
     return Outcome(receipt, state.id, context.at)
 
 

@@ -18,8 +18,8 @@ from ledger.database import Prepared
 from ledger.errors import EventReused, Fault, InsufficientCredits, InvalidCommand, NotFound
 from ledger.journal import AccountState, Line, post
 from ledger.models import account, feature_price, usage_event
-from ledger.operations.base import Command, Outcome, amount_faults, instant_faults, text_faults
-from ledger.receipt import Receipt, Refusal
+from ledger.operations.base import Before, Command, Outcome, amount_faults, effect, instant_faults, text_faults
+from ledger.receipt import Refusal
 
 # Clocks of callers may run a little ahead of ours.
 FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -109,12 +109,12 @@ def record_usage(context: Context, command: RecordUsage) -> Outcome:
     if event.occurred_at > context.at + FUTURE_TOLERANCE:
         raise InvalidCommand([Fault("occurred_at", _in_the_future(context.at))])
     state, price, known, row_id = _load_for(context, command)
-    usable, balance = state.usable_micro(context.at), state.balance_micro(context.at)
+    before = Before.of(state, context.at)
     if known:
         transaction_id, *content = known
         if content != [event.feature, event.quantity_micro, event.occurred_at]:
             raise EventReused(event_id=event.event_id)
-        receipt = _receipt(command, context, state, usable, balance, (), transaction_id=transaction_id, replayed=True)
+        receipt = effect(command.kind, state, context.at, before, transaction_id=transaction_id, replayed=True)
         return Outcome(receipt, state.id, context.at, nothing_to_do=True)
     if not price:
         raise NotFound(what="price in force for feature", id=event.feature)
@@ -122,11 +122,11 @@ def record_usage(context: Context, command: RecordUsage) -> Outcome:
     cost = usage_cost_micro(price_micro, event.quantity_micro)
     plan = plan_consumption(state.batches.values(), cost, at=context.at)
     if plan.shortfall_micro:
-        raise InsufficientCredits(account=command.account, required_micro=cost, available_micro=usable)
+        raise InsufficientCredits(account=command.account, required_micro=cost, available_micro=before.available_micro)
     usage = _Usage(context, state)
     usage.add(row_id, event, cost, price_id, plan.takes)
     usage.queue()
-    return Outcome(_receipt(command, context, state, usable, balance, plan.takes), state.id, context.at)
+    return Outcome(effect(command.kind, state, context.at, before, takes=plan.takes), state.id, context.at)
 
 
 def _load_for(
@@ -164,7 +164,7 @@ def record_usage_bulk(context: Context, command: RecordUsageBulk) -> Outcome:
         ),
         context.work.next_ids(usage_event, count),
     )
-    usable, balance = state.usable_micro(context.at), state.balance_micro(context.at)
+    before = Before.of(state, context.at)
     prices = _Prices(price_rows)
     known = {event_id: tuple(content) for event_id, _, *content in known_rows}
     shelf = Shelf(state.batches.values(), at=context.at)
@@ -173,11 +173,11 @@ def record_usage_bulk(context: Context, command: RecordUsageBulk) -> Outcome:
     replayed = 0
     for event_row_id, event in zip(context.work.ids_of(ids, count), command.events, strict=True):
         content = (event.feature, event.quantity_micro, event.occurred_at)
-        before = known.get(event.event_id)
-        if before is not None and before == content:
+        booked = known.get(event.event_id)
+        if booked is not None and booked == content:
             replayed += 1
             continue
-        refusal = _refusal_before_price(context, event, before)
+        refusal = _refusal_before_price(context, event, booked)
         price = None if refusal else prices.in_force(event.feature, event.occurred_at)
         if refusal is None and price is None:
             refusal = NotFound(what="price in force for feature", id=event.feature)
@@ -194,13 +194,12 @@ def record_usage_bulk(context: Context, command: RecordUsageBulk) -> Outcome:
         assert refusal is not None
         refusals.append(Refusal(_shown(event.event_id), refusal.code, str(refusal)))
     usage.queue()
-    receipt = _receipt(
-        command,
-        context,
+    receipt = effect(
+        command.kind,
         state,
-        usable,
-        balance,
-        usage.totals(),
+        context.at,
+        before,
+        takes=usage.totals(),
         events_recorded=len(usage.rows),
         events_replayed=replayed,
         refusals=tuple(refusals),
@@ -326,25 +325,3 @@ _KNOWN_EVENTS_SQLITE = Prepared(
         ),
     )
 )
-
-
-def _receipt(
-    command: RecordUsage | RecordUsageBulk,
-    context: Context,
-    state: AccountState,
-    usable_before: int,
-    balance_before: int,
-    takes: tuple[Take, ...],
-    **more: Any,
-) -> Receipt:
-    return Receipt(
-        command.kind,
-        command.account,
-        context.at,
-        available_before_micro=usable_before,
-        available_after_micro=state.usable_micro(context.at),
-        balance_before_micro=balance_before,
-        balance_after_micro=state.balance_micro(context.at),
-        takes=takes,
-        **more,
-    )
