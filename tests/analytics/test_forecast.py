@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, date, datetime, time, timedelta
+from types import ModuleType
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -180,7 +181,9 @@ def test_faulty_history_is_refused(history: pd.DataFrame) -> None:
         daily_burn(history)
 
 
-def test_many_forecasts_are_the_same_in_processes_and_in_line() -> None:
+def test_many_forecasts_are_the_same_in_processes_and_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A page test leaves its script behind as __main__, and a spawned worker would run that first.
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     histories = {name: make_history(weekly_series(60, seed=seed)) for seed, name in enumerate("abc")}
     in_line = forecast_many(histories, processes=1)
     in_processes = forecast_many(histories, processes=2)
