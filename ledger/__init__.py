@@ -1,27 +1,35 @@
 """The ledger of prepaid credits: the public names, nothing else."""
 
+from ledger.commands import Command, Reason
 from ledger.core.amounts import MICRO, Money, credits_to_micro, micro_to_text
 from ledger.core.policy import SYSTEM, Actor, Permission, Role
 from ledger.core.records import AccountType, Batch, Bucket, CreditType, Take
 from ledger.errors import (
+    AlreadyReversed,
+    ApprovalDecided,
+    ApprovalRequired,
     BatchClosed,
     Conflict,
     EventReused,
     Fault,
     GatewayError,
+    HoldAlreadyResolved,
     InsufficientCredits,
     InvalidCommand,
     KeyReused,
     LedgerCorrupt,
     LedgerError,
+    LimitReached,
+    NotAllowedNow,
     NotFound,
     NotPermitted,
     NotSetUp,
+    PeriodClosed,
     ReferenceUsed,
     Unavailable,
 )
 from ledger.facade import Ledger, open_ledger
-from ledger.operations.base import Command, Reason
+from ledger.operations.approvals import AskApproval, DecideApproval
 from ledger.operations.corrections import AdjustBalance
 from ledger.operations.expiry import ExpireDue
 from ledger.operations.grants import IssueGrant
@@ -36,6 +44,10 @@ __all__ = [
     "AccountType",
     "Actor",
     "AdjustBalance",
+    "AlreadyReversed",
+    "ApprovalDecided",
+    "ApprovalRequired",
+    "AskApproval",
     "Batch",
     "BatchClosed",
     "Bucket",
@@ -43,10 +55,12 @@ __all__ = [
     "Command",
     "Conflict",
     "CreditType",
+    "DecideApproval",
     "EventReused",
     "ExpireDue",
     "Fault",
     "GatewayError",
+    "HoldAlreadyResolved",
     "InsufficientCredits",
     "InvalidCommand",
     "IssueGrant",
@@ -54,12 +68,15 @@ __all__ = [
     "Ledger",
     "LedgerCorrupt",
     "LedgerError",
+    "LimitReached",
     "Money",
     "NewBatch",
+    "NotAllowedNow",
     "NotFound",
     "NotPermitted",
     "NotSetUp",
     "OpenAccount",
+    "PeriodClosed",
     "Permission",
     "Reason",
     "Receipt",

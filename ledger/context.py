@@ -1,6 +1,6 @@
-"""What a handler works with: the locked account, the instant, the actor, and what it wants written."""
+"""What a handler works with: the locked accounts, the instant, the actor, and what it wants written."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,35 +8,55 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from ledger.commands import Command, Outcome
+from ledger.core.amounts import MICRO
 from ledger.core.policy import Actor
 from ledger.core.records import Batch, CreditType
 from ledger.database import Prepared, Work
 from ledger.errors import KeyReused, NotFound
-from ledger.journal import AccountState, Posting
+from ledger.housekeeping import tidy
+from ledger.journal import AccountState, Posting, send
 from ledger.models import account, batch, transaction
 from ledger.receipt import Receipt
 
 Read = tuple[Prepared, Mapping[str, Any]]
 Rows = list[tuple[Any, ...]]
 
+_ACCOUNT_COLUMNS = (
+    account.c.id,
+    account.c.external_id,
+    account.c.zone,
+    account.c.available_micro,
+    account.c.held_micro,
+    account.c.owed_micro,
+    account.c.overdraft_limit_micro,
+    account.c.overdraft_until,
+)
+_BATCH_COLUMNS = (
+    batch.c.id,
+    batch.c.credit_type,
+    batch.c.remaining_micro,
+    batch.c.held_micro,
+    batch.c.priority,
+    batch.c.effective_at,
+    batch.c.expires_at,
+    batch.c.features,
+)
 _LOCK_ACCOUNT = Prepared(
-    sa.select(account.c.id, account.c.external_id, account.c.zone, account.c.available_micro, account.c.held_micro)
-    .where(account.c.external_id == sa.bindparam("account"))
-    .with_for_update()
+    sa.select(*_ACCOUNT_COLUMNS).where(account.c.external_id == sa.bindparam("account")).with_for_update()
 )
 _OPEN_BATCHES = Prepared(
-    sa.select(
-        batch.c.id,
-        batch.c.credit_type,
-        batch.c.remaining_micro,
-        batch.c.held_micro,
-        batch.c.priority,
-        batch.c.effective_at,
-        batch.c.expires_at,
-    ).where(
+    sa.select(*_BATCH_COLUMNS).where(
         batch.c.account_id
         == sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")).scalar_subquery(),
         ~batch.c.is_spent,
+    )
+)
+_ACCOUNT_ID = Prepared(sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")))
+_BATCH_OF_ACCOUNT = Prepared(
+    sa.select(*_BATCH_COLUMNS).where(
+        batch.c.id == sa.bindparam("batch_id", type_=sa.BigInteger),
+        batch.c.account_id == sa.bindparam("account_id", type_=sa.BigInteger),
     )
 )
 _KNOWN_KEY = Prepared(
@@ -54,9 +74,22 @@ class AlreadyDone(Exception):
         super().__init__("the key is known")
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a company decides for itself; see ledger/settings.py. Amounts in micro-credits."""
+
+    approval_limit_micro: int = 100_000 * MICRO
+    transfer_scope: str = "organisation"
+    refund_policy: str = "unused_share"
+
+
 @dataclass(slots=True)
 class Context:
-    """One attempt at one command. Handlers call `load` or `begin` first; both check the key under the lock."""
+    """One attempt at one command. Handlers call `load`, `load_all` or `begin` first; all check the key under the lock.
+
+    A command may stand for several (a file of grants): each of them runs in a `child`, which shares the unit of work
+    and the locked accounts and has a key, a transaction and a posting of its own.
+    """
 
     work: Work
     at: datetime
@@ -64,9 +97,57 @@ class Context:
     key: str
     digest: str
     company_zone: ZoneInfo
+    rules: Rules = field(default_factory=Rules)
+    handlers: Mapping[type[Command], Callable[["Context", Any], Outcome]] = field(default_factory=dict)
+    # The approval by which this command may pass the limit of one person.
+    approval_id: int | None = None
     transaction_id: int = 0
     posting: Posting = field(default_factory=Posting)
     others: list[tuple[Prepared, Mapping[str, Any]]] = field(default_factory=list)
+    # Everything that is locked by this unit of work, shared with its children.
+    accounts: dict[str, AccountState] = field(default_factory=dict)
+
+    def child(self, *, key: str, digest: str = "", actor: Actor | None = None) -> "Context":
+        """A context for one of several commands of the same unit of work; `book` it and `Work.flush`, or let it go."""
+        return Context(
+            self.work,
+            self.at,
+            actor or self.actor,
+            key,
+            digest,
+            self.company_zone,
+            self.rules,
+            self.handlers,
+            self.approval_id,
+            accounts=self.accounts,
+        )
+
+    def carry_out(self, command: Command) -> Outcome:
+        """Run the handler of a command in this context."""
+        return self.handlers[type(command)](self, command)
+
+    def book(self, outcome: Outcome) -> None:
+        """Queue the transaction with its posting and the rows beside it."""
+        self.posting.transaction = {
+            "id": self.transaction_id,
+            "kind": outcome.receipt.kind,
+            "account_id": outcome.account_id,
+            "actor": self.actor.id,
+            "role": self.actor.role.value,
+            "key": self.key,
+            "digest": self.digest,
+            "reason_code": outcome.reason.code.strip(),
+            "note": outcome.reason.note.strip(),
+            "ticket": outcome.reason.ticket.strip(),
+            "effective_at": outcome.effective_at,
+            "recorded_at": self.at,
+            "reverses_id": outcome.reverses_id,
+            "approval_id": self.approval_id,
+            "receipt": outcome.receipt.to_body(),
+        }
+        send(self.work, self.posting)
+        for prepared, values in self.others:
+            self.work.queue(prepared, values)
 
     def queue(self, prepared: Prepared, values: Mapping[str, Any]) -> None:
         """Add a row that is no part of the books proper; it is written after the transaction that it may refer to."""
@@ -77,16 +158,40 @@ class Context:
 
         Raises: KeyReused, NotFound. The reads come after the lock, so they see all that earlier writers did.
         """
-        locked, batches, *rest = self._fetch(
-            (_LOCK_ACCOUNT, {"account": external_id}), (_OPEN_BATCHES, {"account": external_id}), *reads
-        )
+        if external_id in self.accounts:
+            return self.accounts[external_id], self._fetch(*reads)
+        named = {"account": external_id}
+        locked, batches, *rest = self._fetch((_LOCK_ACCOUNT, named), (_OPEN_BATCHES, named), *reads)
         if not locked:
             raise NotFound(what="account", id=external_id)
-        id_, name, zone, available, held = locked[0]
-        state = AccountState(id_, name, ZoneInfo(zone), available, held)
-        for row in batches:
-            state.batches[row[0]] = Batch(row[0], CreditType(row[1]), *row[2:])
+        state = self._keep(locked[0], batches)
+        tidy(self, state)
         return state, rest
+
+    def load_all(self, external_ids: Iterable[str], *reads: Read) -> tuple[dict[str, AccountState], list[Rows]]:
+        """As `load`, for several accounts, locked in the order of their ids: no two commands wait in a circle."""
+        wanted = [name for name in dict.fromkeys(external_ids) if name not in self.accounts]
+        found = self.work.fetch(*((_ACCOUNT_ID, {"account": name}) for name in wanted)) if wanted else []
+        for name, rows in zip(wanted, found, strict=True):
+            if not rows:
+                raise NotFound(what="account", id=name)
+        order = sorted(range(len(wanted)), key=lambda index: found[index][0][0])
+        asked = [
+            (statement, {"account": wanted[index]}) for index in order for statement in (_LOCK_ACCOUNT, _OPEN_BATCHES)
+        ]
+        rows_of = self._fetch(*asked, *reads)
+        for place in range(len(order)):
+            tidy(self, self._keep(rows_of[2 * place][0], rows_of[2 * place + 1]))
+        return {name: self.accounts[name] for name in external_ids}, rows_of[len(asked) :]
+
+    def load_batch(self, state: AccountState, batch_id: int) -> Batch | None:
+        """A batch of a locked account that may have no credits left; None when it is no batch of that account."""
+        if batch_id not in state.batches:
+            (rows,) = self.work.fetch((_BATCH_OF_ACCOUNT, {"batch_id": batch_id, "account_id": state.id}))
+            if not rows:
+                return None
+            state.batches[batch_id] = _batch(rows[0])
+        return state.batches[batch_id]
 
     def begin(self, *reads: Read) -> list[Rows]:
         """Start a command that locks no account; answers the rows of the given reads."""
@@ -103,13 +208,35 @@ class Context:
         if found["known"]:
             self._check_known(*found["known"])
         self.transaction_id = found["transaction_id"]
-        id_, name, zone, available, held = found["account"]
-        state = AccountState(id_, name, ZoneInfo(zone), available, held)
-        for batch_id, kind, remaining, held_part, priority, starts, ends in found["batches"] or ():
+        id_, name, zone, available, held, owed, limit, until = found["account"]
+        state = AccountState(id_, name, ZoneInfo(zone), available, held, owed, limit, _maybe(until))
+        for batch_id, kind, remaining, held_part, priority, starts, ends, features in found["batches"] or ():
             state.batches[batch_id] = Batch(
-                batch_id, CreditType(kind), remaining, held_part, priority, from_micros(starts), _maybe(ends)
+                batch_id,
+                CreditType(kind),
+                remaining,
+                held_part,
+                priority,
+                from_micros(starts),
+                _maybe(ends),
+                None if features is None else frozenset(features),
             )
+        self.accounts[external_id] = state
+        tidy(self, state)
         return state, found
+
+    def renew_id(self) -> None:
+        """Take another transaction id, after one was given away to a posting that is to stand before this one."""
+        (rows,) = self.work.fetch(self.work.next_ids(transaction))
+        self.transaction_id = self.work.ids_of(rows)[0]
+
+    def _keep(self, row: tuple[Any, ...], batches: Rows) -> AccountState:
+        id_, name, zone, available, held, owed, limit, until = row
+        state = AccountState(id_, name, ZoneInfo(zone), available, held, owed, limit, until)
+        for one in batches:
+            state.batches[one[0]] = _batch(one)
+        self.accounts[name] = state
+        return state
 
     def _fetch(self, *reads: Read) -> list[Rows]:
         known_key = (_KNOWN_KEY, {"actor": self.actor.id, "key": self.key})
@@ -123,6 +250,12 @@ class Context:
         if digest != self.digest:
             raise KeyReused(key=self.key)
         raise AlreadyDone(Receipt.from_body(body, transaction_id=id_).as_replayed())
+
+
+def _batch(row: tuple[Any, ...]) -> Batch:
+    id_, kind, remaining, held, priority, starts, ends, features = row
+    scope = None if features is None else frozenset(features)
+    return Batch(id_, CreditType(kind), remaining, held, priority, starts, ends, scope)
 
 
 def from_micros(micros: int) -> datetime:

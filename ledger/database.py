@@ -196,6 +196,8 @@ class Work:
         self.is_postgresql = dialect.name == "postgresql"
         self._pending: list[tuple[str, Any, bool]] = []
         self._begun = False
+        # Whether something was sent that only a commit keeps.
+        self.has_written = False
 
     def fetch(self, *reads: tuple[Prepared, Mapping[str, Any]]) -> list[list[tuple[Any, ...]]]:
         """Rows of several statements, run in order in one round trip; each sees what earlier locks waited for."""
@@ -264,6 +266,7 @@ class Work:
     def flush(self) -> None:
         """Send what is queued, without ending the transaction."""
         pending, self._pending = self._pending, []
+        self.has_written = self.has_written or bool(pending)
         with self._together():
             self._send(pending)
 

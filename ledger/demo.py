@@ -12,13 +12,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
 from ledger.clock import FixedClock
+from ledger.commands import Command, Reason
 from ledger.core.amounts import MICRO, Money
 from ledger.core.policy import SYSTEM, Actor, Role
 from ledger.core.records import CreditType
 from ledger.database import Database
 from ledger.demo_cast import DAYS, FEATURES, Customer, Gift, characters
 from ledger.facade import Ledger
-from ledger.operations.base import Command, Reason
 from ledger.operations.corrections import AdjustBalance
 from ledger.operations.grants import IssueGrant
 from ledger.operations.payments import RecordTopUp

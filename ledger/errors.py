@@ -3,13 +3,20 @@
 LedgerError
 ├── InvalidCommand          the command itself is wrong; carries every fault at once
 ├── NotPermitted            the actor's role may not do this
+│   └── ApprovalRequired    nobody may do this alone; ask a second person
 ├── NotFound                no such account, batch, feature, transaction
 ├── Conflict                true now, but at odds with what is already booked
 │   ├── KeyReused           the key was used before with other content
 │   ├── BatchClosed         that batch can no longer give credits
 │   ├── ReferenceUsed       the payment was booked before, under another key
-│   └── EventReused         the event id was used before with other content
+│   ├── EventReused         the event id was used before with other content
+│   ├── HoldAlreadyResolved the hold was captured or released, or has lapsed
+│   ├── AlreadyReversed     a transaction is reversed at most once
+│   ├── ApprovalDecided     the request was decided before
+│   ├── PeriodClosed        the books are closed through that day
+│   └── NotAllowedNow       the rule of that act forbids it as things stand; says which and what to do instead
 ├── InsufficientCredits     not enough open credits; nothing was booked
+├── LimitReached            a member's limit in a pool; nothing was booked
 ├── GatewayError            somebody else's machine
 │   ├── NotSetUp            the database is there but holds no ledger yet
 │   └── Unavailable         the database (or a provider) did not answer; safe to repeat with the same key
@@ -19,7 +26,7 @@ Each class has a stable ``code`` and typed fields; the sentence for people is bu
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from ledger.core.amounts import micro_to_text
 
@@ -53,6 +60,20 @@ class NotPermitted(LedgerError):
         self.actor, self.role, self.act, self.ask = actor, role, act, ask
         whom = " or ".join(role.replace("_", " ") for role in ask)
         super().__init__(f"You ({role.replace('_', ' ')}) may not {act}; ask a person with the role {whom}.")
+
+
+class ApprovalRequired(NotPermitted):
+    code = "approval_required"
+
+    def __init__(self, *, act: str, weight_micro: int, limit_micro: int, needs_two: bool) -> None:
+        self.act, self.weight_micro, self.limit_micro, self.needs_two = act, weight_micro, limit_micro, needs_two
+        why = (
+            f"Nobody may {act} alone"
+            if needs_two
+            else f"{micro_to_text(weight_micro)} credits are more than the {micro_to_text(limit_micro)} "
+            "that one person may move alone"
+        )
+        LedgerError.__init__(self, f"{why}: ask for approval by a second person. Nothing was booked.")
 
 
 class NotFound(LedgerError):
@@ -100,6 +121,62 @@ class ReferenceUsed(Conflict):
     def __init__(self, *, reference: str, batch_id: int) -> None:
         self.reference, self.batch_id = reference, batch_id
         super().__init__(f"The payment {reference!r} is booked already, as batch {batch_id}. Nothing was booked now.")
+
+
+class HoldAlreadyResolved(Conflict):
+    code = "hold_already_resolved"
+
+    def __init__(self, *, reference: str, state: str) -> None:
+        self.reference, self.state = reference, state
+        what = {"lapsed": "has timed out"}.get(state, f"was {state}")
+        super().__init__(f"The hold {reference!r} {what}; it holds no credits any more. Nothing was booked now.")
+
+
+class AlreadyReversed(Conflict):
+    code = "already_reversed"
+
+    def __init__(self, *, transaction_id: int, by_id: int) -> None:
+        self.transaction_id, self.by_id = transaction_id, by_id
+        super().__init__(f"Transaction {transaction_id} was reversed before, by transaction {by_id}.")
+
+
+class ApprovalDecided(Conflict):
+    code = "approval_decided"
+
+    def __init__(self, *, approval_id: int, state: str) -> None:
+        self.approval_id, self.state = approval_id, state
+        super().__init__(f"Request {approval_id} was {state} before. Nothing was booked now.")
+
+
+class PeriodClosed(Conflict):
+    code = "period_closed"
+
+    def __init__(self, *, day: date, closed_through: date) -> None:
+        self.day, self.closed_through = day, closed_through
+        super().__init__(f"{day} lies in a closed period: the books are closed through {closed_through}.")
+
+
+class NotAllowedNow(Conflict):
+    code = "not_allowed_now"
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class LimitReached(LedgerError):
+    code = "limit_reached"
+
+    def __init__(
+        self, *, member: str, period: str, limit_micro: int, used_micro: int, required_micro: int, resets_at: datetime
+    ) -> None:
+        self.member, self.period, self.resets_at = member, period, resets_at
+        self.limit_micro, self.used_micro, self.required_micro = limit_micro, used_micro, required_micro
+        super().__init__(
+            f"{member} may use {micro_to_text(limit_micro)} credits per {period} and has used "
+            f"{micro_to_text(used_micro)}; {micro_to_text(required_micro)} more are too many until "
+            f"{resets_at:%Y-%m-%d %H:%M} UTC. Nothing was booked."
+        )
 
 
 class InsufficientCredits(LedgerError):

@@ -16,14 +16,14 @@ import psycopg
 import sqlalchemy as sa
 
 from ledger.clock import Clock, FixedClock, SystemClock
-from ledger.context import AlreadyDone, Context
-from ledger.core.policy import ACT_WORDS, Actor, Permission, allows, roles_with
+from ledger.commands import Command, Outcome, text_faults
+from ledger.context import AlreadyDone, Context, Rules
+from ledger.core.amounts import MICRO
+from ledger.core.policy import ACT_WORDS, Actor, Permission, allows, may_ask, needs_second_person, roles_with
 from ledger.database import Database, Work, is_transient
-from ledger.errors import InvalidCommand, NotPermitted, NotSetUp, Unavailable
-from ledger.journal import send
+from ledger.errors import ApprovalRequired, InvalidCommand, NotPermitted, NotSetUp, Unavailable
 from ledger.models import company, transaction
 from ledger.operations import HANDLERS
-from ledger.operations.base import Command, Outcome, text_faults
 from ledger.receipt import Receipt
 from ledger.settings import settings
 
@@ -40,13 +40,14 @@ class Ledger:
     >>> receipt = ledger.execute(IssueGrant(...), actor=Actor("ada@example.com", Role.ADMIN), key="form-8123")
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, rules: Rules | None = None) -> None:
         self.database = database
         self.clock = clock
         with database.reader.connect() as connection:
             row = connection.execute(sa.select(company.c.zone)).one()
         # Fixed when the database was first set up, because usage_daily is cut by it.
         self.company_zone = ZoneInfo(row.zone)
+        self.rules = rules or Rules()
 
     def execute(self, command: Command, *, actor: Actor, key: str) -> Receipt:
         """Carry out a command, once per (actor, key).
@@ -62,15 +63,21 @@ class Ledger:
         return self._carry_out(lambda work: self._attempt(work, command, actor=actor, key=key, digest=digest))
 
     def preview(self, command: Command, *, actor: Actor) -> Receipt:
-        """The exact effect of a command, found by carrying it out and rolling it back. Raises as `execute` does."""
-        self._check(command, actor, _NO_KEY)
+        """The exact effect of a command, found by carrying it out and rolling it back. Raises as `execute` does.
+
+        Also for who may only ask for it: the receipt says whether a second person is needed.
+        """
+        if not may_ask(actor, command.permission):
+            self.require(actor, command.permission)
+        self._refuse_faults(command, _NO_KEY)
 
         def attempt(work: Work) -> Receipt:
             context = self._context(work, actor=actor, key="", digest="")
-            outcome = HANDLERS[type(command)](context, command)
-            self._book(context, outcome)
-            work.flush()
-            return outcome.receipt
+            outcome = context.carry_out(command)
+            if not outcome.nothing_to_do:
+                context.book(outcome)
+                work.flush()
+            return replace(outcome.receipt, needs_approval=self._needs_approval(command, outcome, actor))
 
         # The unit of work ends without a commit.
         return self._carry_out(attempt)
@@ -110,49 +117,47 @@ class Ledger:
 
     def _check(self, command: Command, actor: Actor, key: str) -> None:
         self.require(actor, command.permission)
+        self._refuse_faults(command, key)
+
+    def _refuse_faults(self, command: Command, key: str) -> None:
         faults = text_faults("key", key, longest=200) + command.faults()
         if faults:
             raise InvalidCommand(faults)
 
+    def _needs_approval(self, command: Command, outcome: Outcome, actor: Actor) -> bool:
+        return not allows(actor, command.permission) or needs_second_person(
+            actor,
+            needs_two=command.needs_two,
+            weight_micro=outcome.weight_micro,
+            limit_micro=self.rules.approval_limit_micro,
+        )
+
     def _context(self, work: Work, *, actor: Actor, key: str, digest: str) -> Context:
-        return Context(work, self.clock.now(), actor, key, digest, self.company_zone)
+        return Context(
+            work, self.clock.now(), actor, key, digest, self.company_zone, rules=self.rules, handlers=HANDLERS
+        )
 
     def _attempt(self, work: Work, command: Command, *, actor: Actor, key: str, digest: str) -> Receipt:
         context = self._context(work, actor=actor, key=key, digest=digest)
         try:
-            outcome = HANDLERS[type(command)](context, command)
+            outcome = context.carry_out(command)
         except AlreadyDone as done:
             work.rollback()
             return done.receipt
         if outcome.nothing_to_do:
-            work.rollback()
+            # What housekeeping found stays true, and is kept.
+            work.commit() if work.has_written else work.rollback()
             return outcome.receipt
-        self._book(context, outcome)
+        if context.approval_id is None and self._needs_approval(command, outcome, actor):
+            raise ApprovalRequired(
+                act=ACT_WORDS[command.permission],
+                weight_micro=outcome.weight_micro,
+                limit_micro=self.rules.approval_limit_micro,
+                needs_two=command.needs_two,
+            )
+        context.book(outcome)
         work.commit()
         return replace(outcome.receipt, transaction_id=context.transaction_id)
-
-    def _book(self, context: Context, outcome: Outcome) -> None:
-        if outcome.nothing_to_do:
-            return
-        context.posting.transaction = {
-            "id": context.transaction_id,
-            "kind": outcome.receipt.kind,
-            "account_id": outcome.account_id,
-            "actor": context.actor.id,
-            "role": context.actor.role.value,
-            "key": context.key,
-            "digest": context.digest,
-            "reason_code": outcome.reason.code.strip(),
-            "note": outcome.reason.note.strip(),
-            "ticket": outcome.reason.ticket.strip(),
-            "effective_at": outcome.effective_at,
-            "recorded_at": context.at,
-            "reverses_id": None,
-            "receipt": outcome.receipt.to_body(),
-        }
-        send(context.work, context.posting)
-        for prepared, values in context.others:
-            context.work.queue(prepared, values)
 
 
 def digest_of(command: Command) -> str:
@@ -197,9 +202,10 @@ def open_ledger(url: str | None = None, *, clock: Clock | None = None) -> Ledger
     if clock is None:
         pretended = settings().sandbox_clock
         clock = FixedClock(pretended) if pretended else SystemClock()
+    rules = Rules(settings().approval_limit_credits * MICRO, settings().transfer_scope, settings().refund_policy)
     with suppress(sa.exc.NoResultFound, sa.exc.ProgrammingError):
         try:
-            return Ledger(database, clock)
+            return Ledger(database, clock, rules)
         except sa.exc.OperationalError as error:
             if "no such table" not in str(error):
                 raise Unavailable(what="database", detail=str(error.orig)) from error

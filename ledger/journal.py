@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from ledger.core.burn import available_micro
-from ledger.core.records import LEGAL_MOVES, Batch, Bucket, CreditType
+from ledger.core.burn import available_micro, plan_consumption
+from ledger.core.records import DEBT_MOVES, LEGAL_MOVES, Batch, Bucket, CreditType
 from ledger.database import Prepared, Work
 from ledger.errors import LedgerCorrupt
 from ledger.models import account, batch, entry, transaction, usage_daily, usage_event
@@ -30,11 +30,20 @@ class AccountState:
     zone: ZoneInfo
     available_micro: int
     held_micro: int
+    owed_micro: int = 0
+    overdraft_limit_micro: int = 0
+    overdraft_until: datetime | None = None
     batches: dict[int, Batch] = field(default_factory=dict)
 
-    def usable_micro(self, at: datetime) -> int:
-        """Credits that can be used at that instant."""
-        return available_micro(self.batches.values(), at=at)
+    def usable_micro(self, at: datetime, feature: str | None = None) -> int:
+        """Credits that can be used at that instant, those for other features than the given one left out."""
+        return available_micro(self.batches.values(), at=at, feature=feature)
+
+    def credit_line_micro(self, at: datetime) -> int:
+        """How much more debt the approved overdraft allows at that instant."""
+        if self.overdraft_until is not None and self.overdraft_until <= at:
+            return 0
+        return max(0, self.overdraft_limit_micro - self.owed_micro)
 
     def balance_micro(self, at: datetime) -> int:
         """Credits on the shelf, held and not yet effective ones included, without those that have expired by then."""
@@ -43,15 +52,16 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry to be posted."""
+    """One entry to be posted. ``batch_id`` is None only for usage on debt."""
 
-    batch_id: int
+    batch_id: int | None
     from_bucket: Bucket
     to_bucket: Bucket
     amount_micro: int
     effective_at: datetime
     feature: str | None = None
     usage_event_id: int | None = None
+    hold_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class BatchTerms:
     cost_cents: int | None = None
     currency: str | None = None
     parent_id: int | None = None
+    features: frozenset[str] | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
 
@@ -82,6 +93,7 @@ ENTRY_COLUMNS = (
     "balance_micro",
     "feature",
     "usage_event_id",
+    "hold_id",
     "effective_at",
 )
 EVENT_COLUMNS = (
@@ -94,6 +106,9 @@ EVENT_COLUMNS = (
     "cost_micro",
     "price_id",
     "transaction_id",
+    "member",
+    "complexity",
+    "bundle_id",
 )
 DAY_COLUMNS = ("account_id", "day", "feature", "credit_type", "used_micro", "events")
 
@@ -107,7 +122,7 @@ class Posting:
     events: list[tuple[Any, ...]] = field(default_factory=list)
     entries: list[tuple[Any, ...]] = field(default_factory=list)
     batch_moves: list[tuple[int, int, int]] = field(default_factory=list)
-    account_moves: list[tuple[int, int, int]] = field(default_factory=list)
+    account_moves: list[tuple[int, int, int, int]] = field(default_factory=list)
     days: list[tuple[Any, ...]] = field(default_factory=list)
 
 
@@ -129,6 +144,7 @@ _MOVE_ACCOUNT = Prepared(
     .values(
         available_micro=account.c.available_micro + sa.bindparam("available", type_=sa.BigInteger),
         held_micro=account.c.held_micro + sa.bindparam("held", type_=sa.BigInteger),
+        owed_micro=account.c.owed_micro + sa.bindparam("owed", type_=sa.BigInteger),
         version=account.c.version + 1,
     )
 )
@@ -141,9 +157,20 @@ _ADD_TO_DAY = (
 
 
 def open_batch(
-    posting: Posting, state: AccountState, *, batch_id: int, transaction_id: int, amount_micro: int, terms: BatchTerms
+    posting: Posting,
+    state: AccountState,
+    *,
+    batch_id: int,
+    transaction_id: int,
+    amount_micro: int,
+    terms: BatchTerms,
+    at: datetime,
+    origin: Bucket = Bucket.ISSUED,
 ) -> None:
-    """Add a new batch and the entry that issues its credits."""
+    """Add a new batch and the entry that puts its credits on the shelf; debt of the account is repaid from it first.
+
+    ``origin`` is `transferred` for credits that come from another account. Source: docs/accounting.md, rules 2 and 18.
+    """
     posting.batches.append(
         {
             "id": batch_id,
@@ -163,14 +190,31 @@ def open_batch(
             "reference": terms.reference,
             "parent_id": terms.parent_id,
             "made_by_id": transaction_id,
+            "features": None if terms.features is None else sorted(terms.features),
             "details": terms.details,
         }
     )
     state.batches[batch_id] = Batch(
-        batch_id, terms.credit_type, 0, 0, terms.priority, terms.effective_at, terms.expires_at
+        batch_id, terms.credit_type, 0, 0, terms.priority, terms.effective_at, terms.expires_at, terms.features
     )
-    line = Line(batch_id, Bucket.ISSUED, Bucket.AVAILABLE, amount_micro, terms.effective_at)
-    post(posting, state, transaction_id=transaction_id, lines=[line])
+    # Credits that come from elsewhere arrive now, however old they are.
+    arrives_at = at if origin is Bucket.TRANSFERRED else terms.effective_at
+    lines = [Line(batch_id, origin, Bucket.AVAILABLE, amount_micro, arrives_at)]
+    if state.owed_micro and terms.features is None and state.batches[batch_id].is_open(at):
+        repaid = min(state.owed_micro, amount_micro)
+        lines.append(Line(batch_id, Bucket.AVAILABLE, Bucket.OWED, repaid, at))
+    post(posting, state, transaction_id=transaction_id, lines=lines)
+
+
+def repay_debt(posting: Posting, state: AccountState, *, transaction_id: int, at: datetime) -> None:
+    """Pay what an account owes out of its open credits, in burn order; does nothing when it can or must not."""
+    unscoped = [one for one in state.batches.values() if one.features is None]
+    usable = available_micro(unscoped, at=at)
+    if not state.owed_micro or not usable:
+        return
+    plan = plan_consumption(unscoped, min(state.owed_micro, usable), at=at)
+    lines = [Line(take.batch_id, Bucket.AVAILABLE, Bucket.OWED, take.amount_micro, at) for take in plan.takes]
+    post(posting, state, transaction_id=transaction_id, lines=lines)
 
 
 def post(posting: Posting, state: AccountState, *, transaction_id: int, lines: Sequence[Line]) -> None:
@@ -182,16 +226,19 @@ def post(posting: Posting, state: AccountState, *, transaction_id: int, lines: S
     """
     remaining: dict[int, int] = {}
     held: dict[int, int] = {}
-    available = state.available_micro
+    available, owed = state.available_micro, state.owed_micro
     for line in lines:
-        if (line.from_bucket, line.to_bucket) not in LEGAL_MOVES or line.amount_micro <= 0:
-            raise LedgerCorrupt(place=f"account {state.external_id}", detail=f"illegal entry {line}")
+        move = (line.from_bucket, line.to_bucket)
         amount, key = line.amount_micro, line.batch_id
-        shelf = (line.to_bucket in _ON_SHELF) - (line.from_bucket in _ON_SHELF)
-        remaining[key] = remaining.get(key, 0) + amount * shelf
-        into_held = (line.to_bucket is Bucket.HELD) - (line.from_bucket is Bucket.HELD)
-        held[key] = held.get(key, 0) + amount * into_held
-        available += amount * ((line.to_bucket is Bucket.AVAILABLE) - (line.from_bucket is Bucket.AVAILABLE))
+        if move not in LEGAL_MOVES or amount <= 0 or (key is None) != (move in DEBT_MOVES):
+            raise LedgerCorrupt(place=f"account {state.external_id}", detail=f"illegal entry {line}")
+        if key is not None:
+            shelf = (line.to_bucket in _ON_SHELF) - (line.from_bucket in _ON_SHELF)
+            remaining[key] = remaining.get(key, 0) + amount * shelf
+            into_held = (line.to_bucket is Bucket.HELD) - (line.from_bucket is Bucket.HELD)
+            held[key] = held.get(key, 0) + amount * into_held
+            available += amount * ((line.to_bucket is Bucket.AVAILABLE) - (line.from_bucket is Bucket.AVAILABLE))
+        owed += amount * ((line.from_bucket is Bucket.OWED) - (line.to_bucket is Bucket.OWED))
         posting.entries.append(
             (
                 transaction_id,
@@ -203,6 +250,7 @@ def post(posting: Posting, state: AccountState, *, transaction_id: int, lines: S
                 available,
                 line.feature,
                 line.usage_event_id,
+                line.hold_id,
                 line.effective_at,
             )
         )
@@ -217,14 +265,17 @@ def post(posting: Posting, state: AccountState, *, transaction_id: int, lines: S
             old.priority,
             old.effective_at,
             old.expires_at,
+            old.features,
         )
         if not 0 <= new.held_micro <= new.remaining_micro:
             raise LedgerCorrupt(place=f"batch {key}", detail=f"{old} cannot move by {delta}")
         state.batches[key] = new
         posting.batch_moves.append((key, delta, held[key]))
+    if not 0 <= owed <= max(state.overdraft_limit_micro, state.owed_micro):
+        raise LedgerCorrupt(place=f"account {state.external_id}", detail=f"would owe {owed}")
     moved_held = sum(held.values())
-    posting.account_moves.append((state.id, available - state.available_micro, moved_held))
-    state.available_micro = available
+    posting.account_moves.append((state.id, available - state.available_micro, moved_held, owed - state.owed_micro))
+    state.available_micro, state.owed_micro = available, owed
     state.held_micro += moved_held
 
 
@@ -244,8 +295,8 @@ def send(work: Work, posting: Posting) -> None:
     work.queue_rows(entry, ENTRY_COLUMNS, posting.entries)
     for batch_id, remaining, held in posting.batch_moves:
         work.queue(_MOVE_BATCH, {"batch_id": batch_id, "remaining": remaining, "held": held})
-    for account_id, available, held in posting.account_moves:
-        work.queue(_MOVE_ACCOUNT, {"account_id": account_id, "available": available, "held": held})
+    for account_id, available, held, owed in posting.account_moves:
+        work.queue(_MOVE_ACCOUNT, {"account_id": account_id, "available": available, "held": held, "owed": owed})
     work.queue_rows(usage_daily, DAY_COLUMNS, posting.days, on_conflict=_ADD_TO_DAY)
 
 

@@ -1,10 +1,14 @@
 """What a command answers: the effect in figures, stored with the transaction so that a repeat gets the same answer."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from ledger.core.amounts import Money
 from ledger.core.records import CreditType, Take
+
+_IDS = ("hold_id", "approval_id", "subject_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,20 @@ class Receipt:
     events_recorded: int = 0
     events_replayed: int = 0
     refusals: tuple[Refusal, ...] = field(default=())
+    # Credits put back on the shelf: by a release, a give-back, a reversal.
+    returned: tuple[Take, ...] = ()
+    owed_before_micro: int = 0
+    owed_after_micro: int = 0
+    # The other account of a transfer, a gift, a referral, and what it can use afterwards.
+    counterpart: str | None = None
+    counterpart_available_micro: int = 0
+    # What the command made or decided, by its id in its own table.
+    hold_id: int | None = None
+    approval_id: int | None = None
+    subject_id: int | None = None
+    money: Money | None = None
+    # Only in a preview: one person alone may not do this.
+    needs_approval: bool = False
 
     def as_replayed(self) -> "Receipt":
         """The same answer, marked as given again."""
@@ -74,12 +92,25 @@ class Receipt:
         if self.events_recorded or self.events_replayed or self.refusals:
             body["events"] = [self.events_recorded, self.events_replayed]
             body["refusals"] = [asdict(refusal) for refusal in self.refusals]
+        if self.returned:
+            body["returned"] = [[t.batch_id, t.credit_type.value, t.amount_micro] for t in self.returned]
+        if self.owed_before_micro or self.owed_after_micro:
+            body["owed"] = [self.owed_before_micro, self.owed_after_micro]
+        if self.counterpart is not None:
+            body["counterpart"] = [self.counterpart, self.counterpart_available_micro]
+        if self.money is not None:
+            body["money"] = [self.money.cents, self.money.currency]
+        for name in _IDS:
+            if (value := getattr(self, name)) is not None:
+                body[name] = value
         return body
 
     @classmethod
     def from_body(cls, body: dict[str, Any], *, transaction_id: int) -> "Receipt":
         """Undo `to_body`."""
         events = body.get("events", (0, 0))
+        owed = body.get("owed", (0, 0))
+        counterpart = body.get("counterpart", (None, 0))
         return cls(
             kind=body["kind"],
             account=body["account"],
@@ -89,7 +120,7 @@ class Receipt:
             available_after_micro=body["available"][1],
             balance_before_micro=body["balance"][0],
             balance_after_micro=body["balance"][1],
-            takes=tuple(Take(i, CreditType(kind), amount) for i, kind, amount in body.get("takes", ())),
+            takes=_takes(body.get("takes", ())),
             new_batches=tuple(
                 NewBatch(i, CreditType(kind), amount, datetime.fromisoformat(start), _instant(end))
                 for i, kind, amount, start, end in body.get("new_batches", ())
@@ -97,7 +128,20 @@ class Receipt:
             events_recorded=events[0],
             events_replayed=events[1],
             refusals=tuple(Refusal(**refusal) for refusal in body.get("refusals", ())),
+            returned=_takes(body.get("returned", ())),
+            owed_before_micro=owed[0],
+            owed_after_micro=owed[1],
+            counterpart=counterpart[0],
+            counterpart_available_micro=counterpart[1],
+            money=Money(*body["money"]) if "money" in body else None,
+            hold_id=body.get("hold_id"),
+            approval_id=body.get("approval_id"),
+            subject_id=body.get("subject_id"),
         )
+
+
+def _takes(rows: Iterable[Any]) -> tuple[Take, ...]:
+    return tuple(Take(i, CreditType(kind), amount) for i, kind, amount in rows)
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -23,6 +24,16 @@ class Settings(BaseSettings):
         "UTC", description="Time zone in which days and months are cut; fixed when the database is first migrated"
     )
     currency: str = Field("USD", description="Currency proposed in forms")
+    approval_limit_credits: int = Field(
+        100_000, ge=0, description="Credits that one person may move alone; more asks for a second person"
+    )
+    transfer_scope: Literal["organisation", "company"] = Field(
+        "organisation",
+        description="Between which accounts credits may be transferred: those of one organisation, or all",
+    )
+    refund_policy: Literal["unused_share", "time_left"] = Field(
+        "unused_share", description="What a refund is prorated by: the unused share, or the time left if that is less"
+    )
     sandbox_clock: datetime | None = Field(
         None, description="Sandbox only: the ledger takes this instant for now, such as 2026-04-06T08:00:00Z"
     )

@@ -23,24 +23,43 @@ class Permission(StrEnum):
     MANAGE_CATALOG = "manage_catalog"
     RECORD_USAGE = "record_usage"
     RUN_JOBS = "run_jobs"
+    MANAGE_HOLDS = "manage_holds"
+    TRANSFER = "transfer"
+    REFUND = "refund"
+    EXTEND_EXPIRY = "extend_expiry"
+    ALLOW_OVERDRAFT = "allow_overdraft"
+    ISSUE_CODES = "issue_codes"
+    MANAGE_POOLS = "manage_pools"
+    MANAGE_REFERRALS = "manage_referrals"
+    MANAGE_PLANS = "manage_plans"
+    ASK_APPROVAL = "ask_approval"
+    DECIDE_APPROVAL = "decide_approval"
+    CLOSE_PERIOD = "close_period"
+    REOPEN_PERIOD = "reopen_period"
 
 
 _READ = frozenset({Permission.VIEW_PORTFOLIO, Permission.VIEW_CUSTOMER, Permission.VIEW_LEDGER, Permission.EXPORT})
 
 GRANTED: dict[Role, frozenset[Permission]] = {
-    Role.FINANCE: _READ,
-    Role.ACCOUNT_MANAGER: _READ,
-    Role.ADMIN: _READ
-    | {
-        Permission.ISSUE_GRANT,
-        Permission.RECORD_TOP_UP,
-        Permission.ADJUST_BALANCE,
-        Permission.MANAGE_CUSTOMERS,
-        Permission.MANAGE_CATALOG,
-        Permission.RECORD_USAGE,
-        Permission.RUN_JOBS,
-    },
+    Role.FINANCE: _READ | {Permission.CLOSE_PERIOD},
+    Role.ACCOUNT_MANAGER: _READ | {Permission.ASK_APPROVAL},
+    Role.ADMIN: frozenset(Permission) - {Permission.CLOSE_PERIOD},
     Role.SYSTEM: frozenset(Permission),
+}
+# What a role may ask a second person to let happen, beyond what it may do by itself.
+ASKABLE: dict[Role, frozenset[Permission]] = {
+    Role.FINANCE: frozenset(),
+    Role.ACCOUNT_MANAGER: frozenset(
+        {
+            Permission.ISSUE_GRANT,
+            Permission.ISSUE_CODES,
+            Permission.TRANSFER,
+            Permission.EXTEND_EXPIRY,
+            Permission.REFUND,
+        }
+    ),
+    Role.ADMIN: GRANTED[Role.ADMIN],
+    Role.SYSTEM: GRANTED[Role.SYSTEM],
 }
 
 # How a person would name the act, for sentences such as "You may not issue credits".
@@ -56,6 +75,19 @@ ACT_WORDS: dict[Permission, str] = {
     Permission.MANAGE_CATALOG: "change the catalogue",
     Permission.RECORD_USAGE: "record usage",
     Permission.RUN_JOBS: "run jobs",
+    Permission.MANAGE_HOLDS: "place or release holds",
+    Permission.TRANSFER: "transfer credits",
+    Permission.REFUND: "refund credits",
+    Permission.EXTEND_EXPIRY: "extend an expiry",
+    Permission.ALLOW_OVERDRAFT: "allow an overdraft",
+    Permission.ISSUE_CODES: "issue gift codes",
+    Permission.MANAGE_POOLS: "change pools",
+    Permission.MANAGE_REFERRALS: "change referrals",
+    Permission.MANAGE_PLANS: "change the plan of a customer",
+    Permission.ASK_APPROVAL: "ask for approval",
+    Permission.DECIDE_APPROVAL: "decide about requests",
+    Permission.CLOSE_PERIOD: "close a period",
+    Permission.REOPEN_PERIOD: "open a closed period again",
 }
 
 
@@ -78,3 +110,17 @@ def allows(actor: Actor, permission: Permission) -> bool:
 def roles_with(permission: Permission) -> tuple[Role, ...]:
     """The human roles that hold a permission, to tell people whom to ask."""
     return tuple(role for role in Role if role is not Role.SYSTEM and permission in GRANTED[role])
+
+
+def may_ask(actor: Actor, permission: Permission) -> bool:
+    """Whether that actor may ask a second person to let an act of this kind happen."""
+    return permission in ASKABLE[actor.role] and allows(actor, Permission.ASK_APPROVAL)
+
+
+def needs_second_person(actor: Actor, *, needs_two: bool, weight_micro: int, limit_micro: int) -> bool:
+    """Whether an act must be approved by somebody else: by its nature, or because it moves more than one may alone.
+
+    The product itself moves any amount; what nobody may do alone, it may not either.
+    Source: docs/accounting.md, rule 13.
+    """
+    return needs_two or (actor.role is not Role.SYSTEM and weight_micro > limit_micro)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from ledger.commands import Command, Outcome
 from ledger.context import Context
-from ledger.operations import corrections, expiry, grants, payments, setup, usage
-from ledger.operations.base import Command, Outcome
+from ledger.operations import approvals, corrections, expiry, grants, payments, setup, usage
 
 HANDLERS: dict[type[Command], Callable[[Context, Any], Outcome]] = {
     setup.OpenAccount: setup.open_account,
@@ -17,4 +17,6 @@ HANDLERS: dict[type[Command], Callable[[Context, Any], Outcome]] = {
     usage.RecordUsage: usage.record_usage,
     usage.RecordUsageBulk: usage.record_usage_bulk,
     expiry.ExpireDue: expiry.expire_due,
+    approvals.AskApproval: approvals.ask_approval,
+    approvals.DecideApproval: approvals.decide_approval,
 }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
+from ledger.commands import Before, Command, Outcome, Reason, amount_faults, effect, text_faults
 from ledger.context import Context
 from ledger.core.burn import plan_consumption
 from ledger.core.policy import Permission
@@ -11,7 +12,6 @@ from ledger.core.records import Bucket, CreditType, Plan, Take
 from ledger.errors import BatchClosed, Fault, InsufficientCredits, NotFound
 from ledger.journal import AccountState, BatchTerms, Line, post
 from ledger.models import batch
-from ledger.operations.base import Before, Command, Outcome, Reason, amount_faults, effect, text_faults
 from ledger.operations.grants import put_on_shelf, validity
 
 
@@ -67,7 +67,7 @@ def adjust_balance(context: Context, command: AdjustBalance) -> Outcome:
     ]
     post(context.posting, state, transaction_id=context.transaction_id, lines=lines)
     receipt = effect(command.kind, state, context.at, before, takes=plan.takes)
-    return Outcome(receipt, state.id, context.at, command.reason)
+    return Outcome(receipt, state.id, context.at, command.reason, weight_micro=amount)
 
 
 def _take_from(context: Context, state: AccountState, batch_id: int, amount_micro: int) -> Take:

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ledger.commands import Before, Command, Outcome, effect, text_faults
 from ledger.context import Context
 from ledger.core.burn import burn_key
 from ledger.core.policy import Permission
 from ledger.core.records import Bucket, Take
 from ledger.errors import Fault
 from ledger.journal import Line, post
-from ledger.operations.base import Before, Command, Outcome, effect, text_faults
 
 
 @dataclass(frozen=True, slots=True)

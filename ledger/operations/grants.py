@@ -4,14 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from ledger.context import Context
-from ledger.core.lifecycle import allowed_expiry, default_expiry, end_of_day
-from ledger.core.policy import Permission
-from ledger.core.records import CreditType
-from ledger.errors import Fault, InvalidCommand
-from ledger.journal import AccountState, BatchTerms, open_batch
-from ledger.models import batch
-from ledger.operations.base import (
+from ledger.commands import (
     YEARS,
     Before,
     Command,
@@ -22,6 +15,13 @@ from ledger.operations.base import (
     instant_faults,
     text_faults,
 )
+from ledger.context import Context
+from ledger.core.lifecycle import allowed_expiry, default_expiry, end_of_day
+from ledger.core.policy import Permission
+from ledger.core.records import CreditType
+from ledger.errors import Fault, InvalidCommand
+from ledger.journal import AccountState, BatchTerms, open_batch
+from ledger.models import batch
 from ledger.receipt import NewBatch
 
 
@@ -47,6 +47,8 @@ class IssueGrant(Command):
     never_expires: bool = False
     effective_at: datetime | None = None
     priority: int = 0
+    # The only features that the credits pay for; empty: all.
+    features: tuple[str, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
 
     def faults(self) -> list[Fault]:
@@ -55,6 +57,8 @@ class IssueGrant(Command):
             found.append(Fault("expires_on", "give a last day or ask for no end, not both"))
         if self.credit_type is CreditType.PURCHASED:
             found.append(Fault("credit_type", "purchased credits come from a top-up, not from a grant"))
+        for feature in self.features:
+            found += text_faults("features", feature, longest=120)
         return found + shelf_faults(self.campaign, self.source, self.effective_at, self.priority)
 
 
@@ -76,6 +80,7 @@ def issue_grant(context: Context, command: IssueGrant) -> Outcome:
         source=command.source,
         campaign=command.campaign,
         priority=command.priority,
+        features=frozenset(command.features) or None,
         details=command.details,
     )
     batch_id = context.work.ids_of(ids)[0]
@@ -138,7 +143,8 @@ def put_on_shelf(
         transaction_id=context.transaction_id,
         amount_micro=amount_micro,
         terms=terms,
+        at=context.at,
     )
     new = NewBatch(batch_id, terms.credit_type, amount_micro, terms.effective_at, terms.expires_at)
     receipt = effect(kind, state, context.at, before, new_batches=(new,))
-    return Outcome(receipt, state.id, terms.effective_at, reason)
+    return Outcome(receipt, state.id, terms.effective_at, reason, weight_micro=amount_micro)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from ledger.commands import Command, Outcome, Reason, amount_faults, text_faults
 from ledger.context import Context
 from ledger.core.amounts import MAX_MICRO, Money
 from ledger.core.policy import Permission
@@ -14,7 +15,6 @@ from ledger.database import Prepared
 from ledger.errors import Fault, ReferenceUsed
 from ledger.journal import BatchTerms
 from ledger.models import batch
-from ledger.operations.base import Command, Outcome, Reason, amount_faults, text_faults
 from ledger.operations.grants import put_on_shelf, shelf_faults, validity
 
 _SAME_REFERENCE = Prepared(

@@ -8,14 +8,17 @@ from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 
+from ledger.commands import Before, Command, Outcome, amount_faults, effect, instant_faults, text_faults
 from ledger.context import Context
+from ledger.core.amounts import MICRO
 from ledger.core.policy import Permission
 from ledger.core.records import AccountKind, AccountType
 from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand
 from ledger.models import account, customer, feature_price
-from ledger.operations.base import Before, Command, Outcome, amount_faults, effect, instant_faults, text_faults
 from ledger.receipt import Receipt
+
+MAX_FACTOR_MICRO = 1000 * MICRO
 
 _ACCOUNT_NAMED = Prepared(sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")))
 _INSERT_ACCOUNT = Prepared(sa.insert(account).inline())
@@ -59,7 +62,10 @@ _CHANGE_CUSTOMER = Prepared(
 _TOUCH_ACCOUNT = Prepared(
     sa.update(account)
     .where(account.c.id == sa.bindparam("account_id", type_=sa.BigInteger))
-    .values(version=account.c.version + 1)
+    .values(
+        version=account.c.version + 1,
+        organisation=sa.func.coalesce(sa.bindparam("new_organisation", type_=sa.Text), account.c.organisation),
+    )
 )
 _PRICE_AT = Prepared(
     sa.select(feature_price.c.id).where(
@@ -84,6 +90,8 @@ class OpenAccount(Command):
     tier: str = ""
     owner: str = ""
     stripe_id: str | None = None
+    # Accounts of one organisation may move credits among each other.
+    organisation: str = ""
     details: dict[str, Any] = field(default_factory=dict)
 
     def faults(self) -> list[Fault]:
@@ -107,6 +115,7 @@ class ChangeCustomer(Command):
     tier: str | None = None
     owner: str | None = None
     stripe_id: str | None = None
+    organisation: str | None = None
     details: dict[str, Any] | None = None
 
     def faults(self) -> list[Fault]:
@@ -126,15 +135,29 @@ class SetFeaturePrice(Command):
     label: str = ""
     unit: str = "call"
     effective_at: datetime | None = None
+    # Not for sale from then on; None: no end.
+    ends_at: datetime | None = None
+    # What a use of some complexity costs, as millionths of the price: {"high": 2_000_000} is twice as much.
+    factors: dict[str, int] = field(default_factory=dict)
 
     def faults(self) -> list[Fault]:
         return [
+            *self._factor_faults(),
+            *instant_faults("ends_at", self.ends_at),
             *text_faults("feature", self.feature, longest=120),
             *text_faults("label", self.label, required=False),
             *text_faults("unit", self.unit, longest=40),
             *amount_faults("price", self.price_micro),
             *instant_faults("effective_at", self.effective_at),
         ]
+
+    def _factor_faults(self) -> list[Fault]:
+        found = []
+        for name, factor in self.factors.items():
+            found += text_faults("factors", name, longest=120)
+            if not 0 < factor <= MAX_FACTOR_MICRO:
+                found.append(Fault("factors", f"{name} must be more than 0 and at most 1,000"))
+        return found
 
 
 def open_account(context: Context, command: OpenAccount) -> Outcome:
@@ -159,6 +182,8 @@ def open_account(context: Context, command: OpenAccount) -> Outcome:
             "held_micro": 0,
             "owed_micro": 0,
             "overdraft_limit_micro": 0,
+            "overdraft_until": None,
+            "organisation": command.organisation.strip(),
             "version": 1,
             "opened_at": context.at,
         },
@@ -193,7 +218,8 @@ def change_customer(context: Context, command: ChangeCustomer) -> Outcome:
         new = getattr(command, name)
         values[f"new_{name}"] = old if new is None else _as_stored(new)
     context.queue(_CHANGE_CUSTOMER, values)
-    context.queue(_TOUCH_ACCOUNT, {"account_id": state.id})
+    organisation = None if command.organisation is None else command.organisation.strip()
+    context.queue(_TOUCH_ACCOUNT, {"account_id": state.id, "new_organisation": organisation})
     before = Before.of(state, context.at)
     receipt = effect(command.kind, state, context.at, before)
     return Outcome(receipt, state.id, context.at)
@@ -217,6 +243,8 @@ def set_feature_price(context: Context, command: SetFeaturePrice) -> Outcome:
             "unit": command.unit,
             "price_micro": command.price_micro,
             "effective_at": effective_at,
+            "ends_at": command.ends_at,
+            "factors": command.factors,
             "transaction_id": context.transaction_id,
         },
     )
@@ -236,7 +264,7 @@ def _refuse_second_payer(command: OpenAccount | ChangeCustomer, known: list[tupl
 
 def _profile_faults(command: OpenAccount | ChangeCustomer) -> list[Fault]:
     found = []
-    for name in ("email", "tier", "owner", "stripe_id"):
+    for name in ("email", "tier", "owner", "stripe_id", "organisation"):
         found += text_faults(name, getattr(command, name) or "", required=False)
     if command.email and "@" not in command.email:
         found.append(Fault("email", f"{command.email!r} is not an e-mail address"))

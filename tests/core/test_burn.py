@@ -79,7 +79,11 @@ def test_nothing_can_be_consumed_backwards(amount: int) -> None:
     with pytest.raises(ValueError, match="positive"):
         plan_consumption([make_batch()], amount, at=NOW)
     with pytest.raises(ValueError, match="positive"):
-        Shelf([make_batch()], at=NOW).take(amount)
+        Shelf([make_batch()], at=NOW).take(amount, "images")
+
+
+FEATURES = ("images", "calls", "exports")
+scopes = st.none() | st.frozensets(st.sampled_from(FEATURES), min_size=1)
 
 
 @st.composite
@@ -97,6 +101,7 @@ def shelves(draw: st.DrawFn) -> list[Batch]:
                 priority=draw(st.integers(-1, 1)),
                 effective_at=NOW + timedelta(hours=draw(st.integers(-3, 1))),
                 expires_at=draw(st.none() | st.integers(0, 3).map(lambda hours: NOW + timedelta(hours=hours))),
+                features=draw(scopes),
             )
         )
     return batches
@@ -105,9 +110,10 @@ def shelves(draw: st.DrawFn) -> list[Batch]:
 amounts = st.integers(1, 40)
 
 
-def after(batches: list[Batch], amount_micro: int) -> list[Batch]:
+def after(batches: list[Batch], amount_micro: int, feature: str | None = None) -> list[Batch]:
     """The batches once a charge was paid, as far as they could pay it."""
-    given_up = {take.batch_id: take.amount_micro for take in plan_consumption(batches, amount_micro, at=NOW).takes}
+    plan = plan_consumption(batches, amount_micro, at=NOW, feature=feature)
+    given_up = {take.batch_id: take.amount_micro for take in plan.takes}
     return [replace(b, remaining_micro=b.remaining_micro - given_up.get(b.id, 0)) for b in batches]
 
 
@@ -135,14 +141,29 @@ def test_the_order_in_which_batches_were_read_does_not_matter(
     assert plan_consumption(shuffled, amount, at=NOW) == plan_consumption(batches, amount, at=NOW)
 
 
-@given(shelves(), st.lists(amounts, max_size=8))
-def test_a_shelf_pays_as_consecutive_plans_would(batches: list[Batch], charges: list[int]) -> None:
+@given(shelves(), amounts, st.sampled_from(FEATURES))
+def test_scoped_credits_pay_for_their_features_only(batches: list[Batch], amount: int, feature: str) -> None:
+    plan = plan_consumption(batches, amount, at=NOW, feature=feature)
+    scope = {b.id: b.features for b in batches}
+    assert all(scope[take.batch_id] is None or feature in scope[take.batch_id] for take in plan.takes)
+    assert plan.shortfall_micro == max(0, amount - available_micro(batches, at=NOW, feature=feature))
+
+
+@given(shelves(), st.lists(st.tuples(amounts, st.sampled_from(FEATURES)), max_size=8))
+def test_a_shelf_pays_as_consecutive_plans_would(batches: list[Batch], charges: list[tuple[int, str]]) -> None:
     shelf = Shelf(batches, at=NOW)
-    for amount in charges:
-        plan = plan_consumption(batches, amount, at=NOW)
+    for amount, feature in charges:
+        plan = plan_consumption(batches, amount, at=NOW, feature=feature)
         if plan.shortfall_micro:
-            assert shelf.take(amount) is None
+            assert shelf.take(amount, feature) is None
         else:
-            assert shelf.take(amount) == plan.takes
-            batches = after(batches, amount)
-        assert shelf.available_micro == available_micro(batches, at=NOW)
+            assert shelf.take(amount, feature) == plan.takes
+            batches = after(batches, amount, feature)
+        for one in FEATURES:
+            assert shelf.available_micro(one) == available_micro(batches, at=NOW, feature=one)
+
+
+@given(shelves(), amounts, st.sampled_from(FEATURES))
+def test_a_shelf_gives_what_it_has_when_asked_for_more(batches: list[Batch], amount: int, feature: str) -> None:
+    plan = plan_consumption(batches, amount, at=NOW, feature=feature)
+    assert Shelf(batches, at=NOW).take_up_to(amount, feature) == plan.takes

@@ -13,12 +13,24 @@ WRITE = {
     "manage_catalog",
     "record_usage",
     "run_jobs",
+    "manage_holds",
+    "transfer",
+    "refund",
+    "extend_expiry",
+    "allow_overdraft",
+    "issue_codes",
+    "manage_pools",
+    "manage_referrals",
+    "manage_plans",
+    "ask_approval",
+    "decide_approval",
+    "reopen_period",
 }
 EXPECTED = {
-    Role.FINANCE: READ,
-    Role.ACCOUNT_MANAGER: READ,
+    Role.FINANCE: READ | {"close_period"},
+    Role.ACCOUNT_MANAGER: READ | {"ask_approval"},
     Role.ADMIN: READ | WRITE,
-    Role.SYSTEM: READ | WRITE,
+    Role.SYSTEM: READ | WRITE | {"close_period"},
 }
 
 

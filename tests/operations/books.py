@@ -12,7 +12,19 @@ from ledger.models import metadata
 
 Rows = dict[str, list[dict[str, Any]]]
 
-LEGAL = {("issued", "available"), ("available", "consumed"), ("available", "expired"), ("available", "removed")}
+# Written down here a second time on purpose: this is the auditor's copy of docs/accounting.md, rule 2.
+_BOTH_WAYS = (
+    ("issued", "available"),
+    ("available", "consumed"),
+    ("available", "held"),
+    ("available", "expired"),
+    ("available", "removed"),
+    ("available", "refunded"),
+    ("available", "transferred"),
+    ("available", "owed"),
+    ("owed", "consumed"),
+)
+LEGAL = {*_BOTH_WAYS, *((b, a) for a, b in _BOTH_WAYS), ("held", "consumed")}
 
 
 def all_rows(ledger: Ledger) -> Rows:
@@ -45,56 +57,80 @@ def _of_entries(rows: Rows) -> Iterator[str]:
     """Each entry is a legal move of a batch of its account, at a time when it may happen, with the right balance."""
     batches = {row["id"]: row for row in rows["batch"]}
     left: dict[int, int] = defaultdict(int)
+    held: dict[int, int] = defaultdict(int)
     balance: dict[int, int] = defaultdict(int)
     for entry in rows["entry"]:
-        name, batch = f"entry {entry['id']}", batches[entry["batch_id"]]
-        move, at, ends = (entry["from_bucket"], entry["to_bucket"]), entry["effective_at"], batch["expires_at"]
-        if move not in LEGAL or entry["amount_micro"] <= 0 or entry["account_id"] != batch["account_id"]:
+        name, move = f"entry {entry['id']}", (entry["from_bucket"], entry["to_bucket"])
+        on_debt = set(move) == {"owed", "consumed"}
+        if move not in LEGAL or entry["amount_micro"] <= 0 or (entry["batch_id"] is None) != on_debt:
             yield f"{name} is illegal: {move} {entry['amount_micro']}"
-        signed = _signed(entry)
-        left[batch["id"]] += signed
-        balance[batch["account_id"]] += signed
-        if entry["balance_micro"] != balance[batch["account_id"]]:
-            yield f"{name} says balance {entry['balance_micro']}, it is {balance[batch['account_id']]}"
-        if left[batch["id"]] < 0:
+        balance[entry["account_id"]] += _moved(entry, "available")
+        if entry["balance_micro"] != balance[entry["account_id"]]:
+            yield f"{name} says balance {entry['balance_micro']}, it is {balance[entry['account_id']]}"
+        if on_debt:
+            continue
+        batch = batches[entry["batch_id"]]
+        at, ends = entry["effective_at"], batch["expires_at"]
+        if entry["account_id"] != batch["account_id"]:
+            yield f"{name} is of another account than its batch"
+        left[batch["id"]] += _moved(entry, "available")
+        held[batch["id"]] += _moved(entry, "held")
+        if left[batch["id"]] < 0 or held[batch["id"]] < 0:
             yield f"{name} takes batch {batch['id']} below zero"
-        if move[1] == "consumed" and (at < batch["effective_at"] or (ends and at >= ends)):
+        if move == ("available", "consumed") and (at < batch["effective_at"] or (ends and at >= ends)):
             yield f"{name} used batch {batch['id']} outside its time"
-        if move[1] == "expired" and at != ends:
-            yield f"{name} expired batch {batch['id']} at {at} instead of {ends}"
+        if move == ("available", "expired") and (ends is None or at < ends):
+            yield f"{name} expired batch {batch['id']} at {at} before {ends}"
 
 
 def _of_totals(rows: Rows) -> Iterator[str]:
     """Batches and accounts say what their entries add up to."""
     left: dict[int, int] = defaultdict(int)
+    held: dict[int, int] = defaultdict(int)
     issued: dict[int, int] = defaultdict(int)
-    balance: dict[int, int] = defaultdict(int)
+    of_account: dict[tuple[int, str], int] = defaultdict(int)
+    abroad = 0
     for entry in rows["entry"]:
-        left[entry["batch_id"]] += _signed(entry)
-        balance[entry["account_id"]] += _signed(entry)
-        issued[entry["batch_id"]] += max(0, _signed(entry))
+        for bucket in ("available", "held", "owed"):
+            of_account[entry["account_id"], bucket] += _moved(entry, bucket)
+        abroad += _moved(entry, "transferred")
+        if entry["batch_id"] is None:
+            continue
+        left[entry["batch_id"]] += _moved(entry, "available") + _moved(entry, "held")
+        held[entry["batch_id"]] += _moved(entry, "held")
+    if abroad:
+        yield f"{abroad} are on their way between accounts"
+    # The first entry of a batch is the one that put it on the shelf.
+    for entry in reversed(rows["entry"]):
+        if entry["batch_id"] is not None:
+            issued[entry["batch_id"]] = entry["amount_micro"]
     for batch in rows["batch"]:
         stated = (batch["remaining_micro"], batch["granted_micro"], batch["held_micro"])
-        if stated != (left[batch["id"]], issued[batch["id"]], 0):
-            yield f"batch {batch['id']} says {stated}, its entries {left[batch['id']]} of {issued[batch['id']]}"
+        proven = (left[batch["id"]], issued[batch["id"]], held[batch["id"]])
+        if stated != proven:
+            yield f"batch {batch['id']} says {stated}, its entries {proven}"
     for account in rows["account"]:
-        if (account["available_micro"], account["held_micro"]) != (balance[account["id"]], 0):
-            yield f"account {account['external_id']} says {account['available_micro']}"
+        stated = (account["available_micro"], account["held_micro"], account["owed_micro"])
+        proven = tuple(of_account[account["id"], bucket] for bucket in ("available", "held", "owed"))
+        # What an account owes is what went out of `owed` and did not come back.
+        if stated != (proven[0], proven[1], -proven[2]):
+            yield f"account {account['external_id']} says {stated}, its entries {proven}"
 
 
 def _of_usage(rows: Rows) -> Iterator[str]:
     """Events were charged what they cost, and the rollup is what their entries add up to by company day."""
-    types = {row["id"]: row["credit_type"] for row in rows["batch"]}
+    types = {None: "owed"} | {row["id"]: row["credit_type"] for row in rows["batch"]}
     events = {row["id"]: row for row in rows["usage_event"]}
     zone = ZoneInfo(rows["company"][0]["zone"])
     charged: dict[int, int] = defaultdict(int)
     used: dict[tuple[Any, ...], int] = defaultdict(int)
     for entry in rows["entry"]:
-        if entry["to_bucket"] == "consumed":
+        consumed = _moved(entry, "consumed")
+        if consumed:
             event = events[entry["usage_event_id"]]
-            charged[event["id"]] += entry["amount_micro"]
+            charged[event["id"]] += max(0, consumed)
             day = event["occurred_at"].astimezone(zone).date()
-            used[event["account_id"], day, event["feature"], types[entry["batch_id"]]] += entry["amount_micro"]
+            used[event["account_id"], day, event["feature"], types[entry["batch_id"]]] += consumed
     for id_, event in events.items():
         if event["cost_micro"] != charged[id_]:
             yield f"event {event['event_id']} costs {event['cost_micro']} but was charged {charged[id_]}"
@@ -106,6 +142,7 @@ def _of_usage(rows: Rows) -> Iterator[str]:
         yield "usage_daily counts other events than there are"
 
 
-def _signed(entry: dict[str, Any]) -> int:
+def _moved(entry: dict[str, Any], bucket: str) -> int:
+    """What an entry brings to a bucket; negative when it takes away."""
     amount: int = entry["amount_micro"]
-    return amount if entry["to_bucket"] == "available" else -amount
+    return amount * ((entry["to_bucket"] == bucket) - (entry["from_bucket"] == bucket))

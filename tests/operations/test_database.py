@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ledger import Ledger, LedgerCorrupt, NotSetUp, Unavailable, open_ledger
+from ledger import Ledger, LedgerCorrupt, NotSetUp, Unavailable, models, open_ledger
 from ledger.clock import FixedClock
 from ledger.core.records import LEGAL_MOVES, Bucket, CreditType
 from ledger.journal import AccountState, BatchTerms, Line, Posting, open_batch, post
@@ -43,6 +43,17 @@ def test_what_was_booked_cannot_be_changed_or_removed(used: Ledger, table: str) 
         ):
             connection.exec_driver_sql(statement.format(table))
     assert all_rows(used) == before
+
+
+def test_every_append_only_table_has_its_trigger(ledger: Ledger) -> None:
+    asked = (
+        "SELECT tbl_name, count(*) / 2 FROM sqlite_master WHERE type = 'trigger' GROUP BY tbl_name"
+        if ledger.database.is_sqlite
+        else "SELECT tgrelid::regclass::text, count(*) FROM pg_trigger WHERE tgname = 'append_only' GROUP BY 1"
+    )
+    with ledger.database.reader.connect() as connection:
+        guarded = {name.strip('"'): number for name, number in connection.exec_driver_sql(asked)}
+    assert guarded == {table.name: 1 for table in models.APPEND_ONLY}
 
 
 def test_replacing_a_booked_row_is_a_change_too(used: Ledger) -> None:
@@ -142,7 +153,7 @@ def test_migrating_again_changes_nothing(database_url: str, clock: FixedClock) -
 def state_with(amount: int) -> tuple[Posting, AccountState]:
     posting, state = Posting(), AccountState(1, "acme", NOW.tzinfo, 0, 0)  # type: ignore[arg-type]
     terms = BatchTerms(CreditType.REFERRAL, NOW, NOW, NOW + timedelta(days=1), "test")
-    open_batch(posting, state, batch_id=1, transaction_id=1, amount_micro=amount, terms=terms)
+    open_batch(posting, state, batch_id=1, transaction_id=1, amount_micro=amount, terms=terms, at=NOW)
     return posting, state
 
 
@@ -151,7 +162,10 @@ def state_with(amount: int) -> tuple[Posting, AccountState]:
     [
         pytest.param(Line(1, Bucket.AVAILABLE, Bucket.CONSUMED, 11, NOW), "cannot move", id="more-than-there-is"),
         pytest.param(Line(1, Bucket.AVAILABLE, Bucket.CONSUMED, 0, NOW), "illegal entry", id="nothing"),
-        pytest.param(Line(1, Bucket.CONSUMED, Bucket.AVAILABLE, 1, NOW), "illegal entry", id="backwards"),
+        pytest.param(Line(1, Bucket.EXPIRED, Bucket.CONSUMED, 1, NOW), "illegal entry", id="out-of-the-grave"),
+        pytest.param(Line(None, Bucket.ISSUED, Bucket.AVAILABLE, 1, NOW), "illegal entry", id="of-no-batch"),
+        pytest.param(Line(1, Bucket.OWED, Bucket.CONSUMED, 1, NOW), "illegal entry", id="debt-of-a-batch"),
+        pytest.param(Line(None, Bucket.OWED, Bucket.CONSUMED, 1, NOW), "would owe", id="unapproved-debt"),
     ],
 )
 def test_the_journal_refuses_what_no_plan_would_ask(line: Line, complaint: str) -> None:

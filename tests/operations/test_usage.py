@@ -24,7 +24,7 @@ from ledger import (
     open_ledger,
 )
 from ledger.clock import FixedClock
-from ledger.models import usage_daily, usage_event
+from ledger.models import APPEND_ONLY, usage_daily, usage_event
 from ledger.operations.usage import BULK_MAX_EVENTS
 from tests.kit.factories import ADMIN, NOW, fresh_key, grant, open_account, price_feature, top_up, use
 from tests.operations.books import Rows, all_rows, row_counts
@@ -319,8 +319,8 @@ def test_the_database_function_and_the_statements_write_the_same_books(
     default.database.dispose()
     with default.database.engine.begin() as connection:
         names = ", ".join(f'"{name}"' for name in expected if name != "company")
-        for table in ("transaction", "entry", "usage_event", "feature_price"):
-            connection.exec_driver_sql(f'ALTER TABLE "{table}" DISABLE TRIGGER append_only')
+        for table in APPEND_ONLY:
+            connection.exec_driver_sql(f'ALTER TABLE "{table.name}" DISABLE TRIGGER append_only')
         connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
     monkeypatch.setattr(journal, "_FUNCTION_MAX_ENTRIES", limit)
     assert story(default) == expected

@@ -5,9 +5,10 @@ What can be said (square brackets: may be left out; days and times are the compa
     company zone Europe/Berlin                      only as the first line; Europe/Berlin unless said
     at 2026-03-10 [12:00]                           it is now that time
     advance 100 days                                or hours, minutes, seconds
-    customer acme [zone Asia/Tokyo]
+    customer acme [zone Asia/Tokyo] [organisation north]
     price linux 1 [from 2026-03-01 [00:00]]         credits per unit; in force since long ago unless said
     grant acme 100 promotional [expires 2026-06-08] [never expires] [from 2026-04-01 [09:00]] [priority -1]
+                                                    [only for linux,macos]
     top-up acme 1000 for 10.00 USD ref INV-1        the same endings as grant
     add acme 50                                     a correction upwards
     remove acme 50 [from batch 2]                   a correction downwards; batches count from 1 as they were given
@@ -19,6 +20,8 @@ What can be said (square brackets: may be left out; days and times are the compa
     refused <any act> because insufficient_credits  it is refused with that code and books nothing
     expect …                                        see EXPECTATIONS below
 
+Further words, for holds, refunds, transfers and so on, stand in the modules of tests/scenarios/verbs/.
+
 After every line the books are audited, so a story proves more than it says.
 """
 
@@ -27,12 +30,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from ledger import (
     SYSTEM,
+    Actor,
     AdjustBalance,
     Command,
     CreditType,
@@ -62,6 +68,7 @@ from ledger.core.records import Batch
 from ledger.models import company
 from tests.kit.factories import ADMIN
 from tests.operations.books import Rows, all_rows, audit
+from tests.scenarios import verbs
 
 REASON = Reason("story", "told by a scenario")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -132,19 +139,24 @@ class Story:
     clock: FixedClock
     zones: dict[str, ZoneInfo] = field(default_factory=dict)
     acts: int = 0
+    actor: Actor = ADMIN
     last: tuple[Command, str, Receipt] | None = None
+    # What the modules of tests/scenarios/verbs/ remember between sentences, by a name of theirs.
+    memory: dict[str, Any] = field(default_factory=dict)
 
     def play(self, line: Line) -> None:
         """Do, or check, what one sentence says."""
+        _learn()
         for pattern, sentence in SENTENCES.items():
             if found := re.fullmatch(pattern, line.text):
                 sentence(self, found, line)
                 return
         command = self.command(line)
-        self.last = (command, self.next_key(), self.ledger.execute(command, actor=ADMIN, key=self.key))
+        self.last = (command, self.next_key(), self.ledger.execute(command, actor=self.actor, key=self.key))
 
     def command(self, line: Line) -> Command:
-        """The command that an act stands for."""
+        """The command that an act stands for; its maker may set who acts, who is ada unless said."""
+        self.actor = ADMIN
         for pattern, make in ACTS.items():
             if found := re.fullmatch(pattern, line.text):
                 return make(self, found, line)
@@ -184,7 +196,7 @@ class Story:
 def _customer(story: Story, found: re.Match[str], line: Line) -> Command:
     account, zone = found[1], found[2] or story.ledger.company_zone.key
     story.zones[account] = ZoneInfo(zone)
-    return OpenAccount(account, account.title(), zone=zone)
+    return OpenAccount(account, account.title(), zone=zone, organisation=found[3] or "")
 
 
 def _price(story: Story, found: re.Match[str], line: Line) -> Command:
@@ -195,7 +207,13 @@ def _price(story: Story, found: re.Match[str], line: Line) -> Command:
 def _endings(story: Story, text: str) -> dict[str, object]:
     """What may follow a grant or a top-up: expiry, start, priority."""
     given: dict[str, object] = {}
-    patterns = (r"expires (\d{4}-\d\d-\d\d)", "never expires", rf"from {WHEN}", r"priority (-?\d+)")
+    patterns = (
+        r"expires (\d{4}-\d\d-\d\d)",
+        "never expires",
+        rf"from {WHEN}",
+        r"priority (-?\d+)",
+        r"only for (\S+)",
+    )
     rest = text
     for pattern in patterns:
         found = re.search(rf" {pattern}(?= |$)", rest)
@@ -206,6 +224,8 @@ def _endings(story: Story, text: str) -> dict[str, object]:
             given["expires_on"] = date.fromisoformat(found[1])
         elif pattern.startswith("never"):
             given["never_expires"] = True
+        elif pattern.startswith("only"):
+            given["features"] = tuple(found[1].split(","))
         elif pattern.startswith("from"):
             given["effective_at"] = story.instant(found[1], found[2], default="00:00")
         else:
@@ -257,7 +277,7 @@ def _import(story: Story, found: re.Match[str], line: Line) -> Command:
 
 
 ACTS: dict[str, Callable[[Story, re.Match[str], Line], Command]] = {
-    r"customer (\S+)(?: zone (\S+))?": _customer,
+    r"customer (\S+)(?: zone (\S+))?(?: organisation (\S+))?": _customer,
     rf"price (\S+) ({NUMBER})(?: from {WHEN})?": _price,
     rf"grant (\S+) ({NUMBER}) (promotional|referral|compensation|rollover)(.*)": _grant,
     rf"top-up (\S+) ({NUMBER}) for ([\d.]+) ([A-Z]{{3}}) ref (\S+)(.*)": _top_up,
@@ -289,7 +309,7 @@ def _again(story: Story, found: re.Match[str], line: Line) -> None:
         raise StoryError("nothing was done yet")
     command, key, receipt = story.last
     before = all_rows(story.ledger)
-    repeated = story.ledger.execute(command, actor=ADMIN, key=key)
+    repeated = story.ledger.execute(command, actor=story.actor, key=key)
     if repeated != receipt.as_replayed() or all_rows(story.ledger) != before:
         raise StoryError(f"was not answered as the first time: {repeated}")
 
@@ -298,7 +318,7 @@ def _refused(story: Story, found: re.Match[str], line: Line) -> None:
     before = all_rows(story.ledger)
     command = story.command(Line(line.number, found[1], line.below))
     try:
-        story.ledger.execute(command, actor=ADMIN, key=story.next_key())
+        story.ledger.execute(command, actor=story.actor, key=story.next_key())
     except LedgerError as error:
         if error.code != found[2]:
             raise StoryError(f"was refused with {error.code}: {error}") from error
@@ -452,6 +472,14 @@ EXPECTATIONS: dict[str, Callable[[Story, re.Match[str], Line], None]] = {
     r"expect (utilization|expiration rate) ([\d.]+) %": _expect_ratio,
 }
 SENTENCES |= EXPECTATIONS
+
+
+@cache
+def _learn() -> None:
+    """Add the words of tests/scenarios/verbs/, whose modules import this one."""
+    for module in verbs.modules():
+        ACTS.update(module.ACTS)
+        SENTENCES.update(module.SENTENCES)
 
 
 def stories_in(markdown: str) -> Iterator[tuple[int, str]]:

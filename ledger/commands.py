@@ -1,4 +1,4 @@
-"""What every command has, and what every handler answers."""
+"""What every command has, what every handler answers, and the checks that need no database."""
 
 import unicodedata
 from dataclasses import dataclass, field
@@ -45,6 +45,8 @@ class Command:
     __slots__ = ()
     kind: ClassVar[str]
     permission: ClassVar[Permission]
+    # True for what nobody may do alone, however small.
+    needs_two: ClassVar[bool] = False
 
     def faults(self) -> list[Fault]:
         return []
@@ -52,13 +54,18 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a handler has queued: the receipt without its transaction id, and the columns of the transaction row."""
+    """What a handler has queued: the receipt without its transaction id, and the columns of the transaction row.
+
+    ``weight_micro`` is what counts against the amount that one person may move alone (docs/accounting.md, rule 13).
+    """
 
     receipt: Receipt
     account_id: int | None
     effective_at: datetime
     reason: Reason = field(default=Reason("", ""))
     nothing_to_do: bool = False
+    weight_micro: int = 0
+    reverses_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +74,11 @@ class Before:
 
     available_micro: int
     balance_micro: int
+    owed_micro: int
 
     @classmethod
     def of(cls, state: AccountState, at: datetime) -> "Before":
-        return cls(state.usable_micro(at), state.balance_micro(at))
+        return cls(state.usable_micro(at), state.balance_micro(at), state.owed_micro)
 
 
 def effect(kind: str, state: AccountState, at: datetime, before: Before, **more: Any) -> Receipt:
@@ -83,6 +91,8 @@ def effect(kind: str, state: AccountState, at: datetime, before: Before, **more:
         available_after_micro=state.usable_micro(at),
         balance_before_micro=before.balance_micro,
         balance_after_micro=state.balance_micro(at),
+        owed_before_micro=before.owed_micro,
+        owed_after_micro=state.owed_micro,
         **more,
     )
 

@@ -1,64 +1,21 @@
-"""The tables, with the checks that the database itself enforces. History of the schema: ledger/migrations.
+"""The books proper: company, accounts, transactions, batches, entries, usage and its rollup.
 
-Amounts are BIGINT micro-credits or cents, instants aware UTC. Entries, transactions and usage events are append-only
-by trigger (migration 0001); the drift check does not see triggers, so test databases are built by migrating.
 Rows that one transaction writes together refer to each other by id; where the row referred to is append-only or locked
 by that very transaction, reconciliation proves the reference and no foreign key checks it on every charge.
 """
 
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 
-from ledger.core.records import LEGAL_MOVES, AccountKind, AccountType, CreditType
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-class Instant(sa.types.TypeDecorator[datetime]):
-    """An aware instant: timestamptz on PostgreSQL, UTC text on SQLite; naive values are refused."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} is naive; an instant must be aware")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-Json = sa.JSON().with_variant(JSONB(), "postgresql")
-Micro = sa.BigInteger
-
-
-def _id() -> sa.Column[int]:
-    return sa.Column("id", Id, primary_key=True)
-
-
-def _one_of(column: str, values: Any) -> sa.CheckConstraint:
-    words = ", ".join(f"'{value}'" for value in values)
-    return sa.CheckConstraint(f"{column} IN ({words})", name=column)
-
+from ledger.core.records import DEBT_MOVES, LEGAL_MOVES, AccountKind, AccountType, Bucket, CreditType
+from ledger.models.base import Id, Instant, Json, Micro, metadata, one_of, row_id
 
 _LEGAL = " " + " ".join(sorted(f"{a}>{b}" for a, b in LEGAL_MOVES)) + " "
+_DEBT = " OR ".join(
+    f"(from_bucket = '{a}' AND to_bucket = '{b}')"
+    for a, b in sorted(DEBT_MOVES, key=lambda move: move[0] is Bucket.OWED)
+)
+# How usage on debt is counted in usage_daily: it has no batch, so it has no credit type.
+OWED = Bucket.OWED.value
 
 company = sa.Table(
     "company",
@@ -69,6 +26,9 @@ company = sa.Table(
     sa.Column("currency", sa.String(3), nullable=False),
     sa.Column("fiscal_year_start", sa.Integer, nullable=False),
     sa.Column("is_demo", sa.Boolean, nullable=False),
+    sa.Column(
+        "sandbox_now", Instant, nullable=True, comment="a sandbox: the instant that its ledger takes for now; else null"
+    ),
     sa.CheckConstraint("id = 1", name="single"),
     sa.CheckConstraint("fiscal_year_start BETWEEN 1 AND 12", name="fiscal_year_start"),
     comment="One row: what the whole ledger agrees on. zone cuts usage_daily and so is fixed at the start",
@@ -77,7 +37,7 @@ company = sa.Table(
 account = sa.Table(
     "account",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("external_id", sa.Text, nullable=False, unique=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("zone", sa.Text, nullable=False),
@@ -85,9 +45,17 @@ account = sa.Table(
     sa.Column("held_micro", Micro, nullable=False),
     sa.Column("owed_micro", Micro, nullable=False),
     sa.Column("overdraft_limit_micro", Micro, nullable=False),
+    sa.Column("overdraft_until", Instant, nullable=True, comment="from then on no more debt; null: no end"),
+    sa.Column(
+        "organisation",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="accounts of one may move credits among each other",
+    ),
     sa.Column("version", Micro, nullable=False, comment="moves with every write: key of every cache"),
     sa.Column("opened_at", Instant, nullable=False),
-    _one_of("kind", AccountKind),
+    one_of("kind", AccountKind),
     sa.CheckConstraint("available_micro >= 0", name="available"),
     sa.CheckConstraint("held_micro >= 0", name="held"),
     sa.CheckConstraint("owed_micro >= 0 AND owed_micro <= overdraft_limit_micro", name="owed"),
@@ -105,14 +73,14 @@ customer = sa.Table(
     sa.Column("owner", sa.Text, nullable=False, comment="e-mail of the account manager, or empty"),
     sa.Column("stripe_id", sa.Text, nullable=True, unique=True),
     sa.Column("details", Json, nullable=False),
-    _one_of("account_type", AccountType),
+    one_of("account_type", AccountType),
     comment="The person or company behind a customer account",
 )
 
 transaction = sa.Table(
     "transaction",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("account_id", Id, sa.ForeignKey(account.c.id), nullable=True),
     sa.Column("actor", sa.Text, nullable=False),
@@ -125,6 +93,7 @@ transaction = sa.Table(
     sa.Column("effective_at", Instant, nullable=False),
     sa.Column("recorded_at", Instant, nullable=False),
     sa.Column("reverses_id", Id, sa.ForeignKey("transaction.id"), nullable=True),
+    sa.Column("approval_id", Id, nullable=True, comment="the approval by which a second person let it happen"),
     sa.Column("receipt", Json, nullable=False),
     sa.UniqueConstraint("actor", "key"),
     sa.Index("ix_transaction_account_id_id", "account_id", "id"),
@@ -142,7 +111,7 @@ transaction = sa.Table(
 batch = sa.Table(
     "batch",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("account_id", Id, sa.ForeignKey(account.c.id), nullable=False),
     sa.Column("credit_type", sa.Text, nullable=False),
     sa.Column("granted_micro", Micro, nullable=False),
@@ -160,9 +129,10 @@ batch = sa.Table(
     sa.Column("campaign", sa.Text, nullable=False),
     sa.Column("reference", sa.Text, nullable=False, comment="payment or document behind it"),
     sa.Column("parent_id", Id, sa.ForeignKey("batch.id"), nullable=True),
+    sa.Column("features", Json, nullable=True, comment="list of the only features that it pays for; null: all"),
     sa.Column("made_by_id", Id, sa.ForeignKey(transaction.c.id), nullable=False),
     sa.Column("details", Json, nullable=False),
-    _one_of("credit_type", CreditType),
+    one_of("credit_type", CreditType),
     sa.CheckConstraint("granted_micro > 0", name="granted"),
     sa.CheckConstraint(
         "0 <= held_micro AND held_micro <= remaining_micro AND remaining_micro <= granted_micro", name="remaining"
@@ -179,6 +149,12 @@ batch = sa.Table(
         sqlite_where=sa.text("credit_type = 'purchased' AND parent_id IS NULL"),
     ),
     sa.Index("ix_batch_account_id", "account_id"),
+    sa.Index(
+        "ix_batch_parent_id",
+        "parent_id",
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+        sqlite_where=sa.text("parent_id IS NOT NULL"),
+    ),
     sa.Index(
         "ix_batch_open",
         "account_id",
@@ -197,15 +173,18 @@ batch = sa.Table(
 usage_event = sa.Table(
     "usage_event",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("account_id", Id, nullable=False),
     sa.Column("event_id", sa.Text, nullable=False),
     sa.Column("feature", sa.Text, nullable=False),
     sa.Column("quantity_micro", Micro, nullable=False),
     sa.Column("occurred_at", Instant, nullable=False),
     sa.Column("cost_micro", Micro, nullable=False),
-    sa.Column("price_id", Id, nullable=False),
+    sa.Column("price_id", Id, nullable=True, comment="null: the caller named the cost, by capturing a hold"),
     sa.Column("transaction_id", Id, nullable=False),
+    sa.Column("member", sa.Text, nullable=False, server_default="", comment="who of a pool used it"),
+    sa.Column("complexity", sa.Text, nullable=False, server_default="", comment="name of the price's factor"),
+    sa.Column("bundle_id", Id, nullable=True, comment="the bundle that gave a discount"),
     sa.UniqueConstraint("account_id", "event_id"),
     comment="What the customer used, as told by the caller; append-only",
 )
@@ -213,20 +192,22 @@ usage_event = sa.Table(
 entry = sa.Table(
     "entry",
     metadata,
-    _id(),
+    row_id(),
     sa.Column("transaction_id", Id, nullable=False),
     sa.Column("account_id", Id, nullable=False),
-    sa.Column("batch_id", Id, sa.ForeignKey(batch.c.id), nullable=False),
+    sa.Column("batch_id", Id, sa.ForeignKey(batch.c.id), nullable=True, comment="null only for usage on debt"),
     sa.Column("from_bucket", sa.Text, nullable=False),
     sa.Column("to_bucket", sa.Text, nullable=False),
     sa.Column("amount_micro", Micro, nullable=False),
     sa.Column("balance_micro", Micro, nullable=False, comment="available total of the account after this entry"),
     sa.Column("feature", sa.Text, nullable=True),
     sa.Column("usage_event_id", Id, nullable=True),
+    sa.Column("hold_id", Id, nullable=True),
     sa.Column("effective_at", Instant, nullable=False),
     sa.CheckConstraint("amount_micro > 0", name="amount"),
     # One text to search in, because PostgreSQL reads every check anew for every statement and a list of words is slow.
     sa.CheckConstraint(f"'{_LEGAL}' LIKE '% ' || from_bucket || '>' || to_bucket || ' %'", name="legal_move"),
+    sa.CheckConstraint(f"(batch_id IS NULL) = ({_DEBT})", name="debt"),
     sa.Index("ix_entry_account_id_id", "account_id", "id"),
     sa.Index("ix_entry_transaction_id", "transaction_id"),
     sa.Index("ix_entry_batch_id", "batch_id"),
@@ -252,41 +233,4 @@ usage_daily = sa.Table(
     sa.CheckConstraint("used_micro >= 0 AND events >= 0", name="used"),
     sa.Index("ix_usage_daily_day", "day"),
     comment="Rollup of consumed entries, kept in the same transaction; an event counts at its first batch's type",
-)
-
-feature_price = sa.Table(
-    "feature_price",
-    metadata,
-    _id(),
-    sa.Column("feature", sa.Text, nullable=False),
-    sa.Column("label", sa.Text, nullable=False),
-    sa.Column("unit", sa.Text, nullable=False),
-    sa.Column("price_micro", Micro, nullable=False),
-    sa.Column("effective_at", Instant, nullable=False),
-    sa.Column("transaction_id", Id, sa.ForeignKey(transaction.c.id), nullable=False),
-    sa.UniqueConstraint("feature", "effective_at"),
-    sa.CheckConstraint("price_micro > 0", name="price"),
-    comment="Versions of prices; the one in force is the newest whose effective_at has come",
-)
-
-forecast_run = sa.Table(
-    "forecast_run",
-    metadata,
-    sa.Column("account_id", Id, sa.ForeignKey(account.c.id), primary_key=True),
-    sa.Column("as_of", sa.Date, primary_key=True, comment="last complete day in the company zone"),
-    sa.Column("computed_at", Instant, nullable=False),
-    sa.Column("body", Json, nullable=False),
-    comment="Derived: daily burn ahead per customer; can be thrown away and computed again",
-)
-
-draft = sa.Table(
-    "draft",
-    metadata,
-    sa.Column("actor", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("form", sa.Text, nullable=False),
-    sa.Column("body", Json, nullable=False),
-    sa.Column("changed_at", Instant, nullable=False),
-    sa.Index("ix_draft_actor_form", "actor", "form"),
-    comment="Half-filled forms, so that a reload loses nothing; removed when the outcome is known",
 )

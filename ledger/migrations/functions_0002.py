@@ -1,0 +1,111 @@
+"""The database functions of the hot path as migration 0002 leaves them: a charge in two calls.
+
+They load everything that a charge has to know under the account's lock, and write everything that a transaction says.
+Neither decides anything; that is ledger/core (docs/decisions/0002). Each statement of a function has a snapshot of its
+own under READ COMMITTED, so what follows the lock sees all earlier writers.
+"""
+
+LOAD_FOR_USAGE = """
+CREATE FUNCTION load_for_usage(
+    p_account text, p_actor text, p_key text, p_feature text, p_at timestamptz, p_event text
+) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+    a record;
+BEGIN
+    SELECT id, external_id, zone, available_micro, held_micro, owed_micro, overdraft_limit_micro, overdraft_until
+        INTO a FROM account WHERE external_id = p_account FOR UPDATE;
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    RETURN json_build_object(
+        'account', json_build_array(a.id, a.external_id, a.zone, a.available_micro, a.held_micro, a.owed_micro,
+            a.overdraft_limit_micro, (extract(epoch FROM a.overdraft_until) * 1000000)::bigint),
+        'batches', (
+            SELECT json_agg(json_build_array(
+                id, credit_type, remaining_micro, held_micro, priority,
+                (extract(epoch FROM effective_at) * 1000000)::bigint,
+                (extract(epoch FROM expires_at) * 1000000)::bigint, features))
+            FROM batch WHERE account_id = a.id AND NOT is_spent),
+        'known', (
+            SELECT json_build_array(id, digest, receipt)
+            FROM transaction WHERE actor = p_actor AND key = p_key),
+        'event', (
+            SELECT json_build_array(transaction_id, feature, quantity_micro,
+                (extract(epoch FROM occurred_at) * 1000000)::bigint, member, complexity)
+            FROM usage_event WHERE account_id = a.id AND event_id = p_event),
+        'price', (
+            SELECT json_build_array(id, price_micro, factors) FROM (
+                SELECT id, price_micro, factors, ends_at FROM feature_price
+                WHERE feature = p_feature AND effective_at <= p_at ORDER BY effective_at DESC LIMIT 1) newest
+            WHERE ends_at IS NULL OR ends_at > p_at),
+        'bundle', (
+            SELECT json_build_array(b.id, b.discount_ppm)
+            FROM bundle_feature f JOIN bundle b ON b.id = f.bundle_id
+            WHERE f.feature = p_feature AND b.effective_at <= p_at AND b.ends_at > p_at
+            ORDER BY b.discount_ppm DESC, b.id LIMIT 1),
+        'transaction_id', nextval('transaction_id_seq'),
+        'event_row_id', nextval('usage_event_id_seq')
+    );
+END $$
+"""
+POST_TO_LEDGER = """
+CREATE FUNCTION post_to_ledger(p_body text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    body CONSTANT jsonb := p_body;
+    t CONSTANT jsonb := body->'transaction';
+    r jsonb;
+BEGIN
+    -- Row by row with values, not from a set: joins with a set of unknown size are planned as scans of whole tables.
+    INSERT INTO transaction (id, kind, account_id, actor, role, key, digest, reason_code, note, ticket, effective_at,
+                             recorded_at, reverses_id, approval_id, receipt)
+        VALUES ((t->>'id')::bigint, t->>'kind', (t->>'account_id')::bigint, t->>'actor', t->>'role', t->>'key',
+                t->>'digest', t->>'reason_code', t->>'note', t->>'ticket', (t->>'effective_at')::timestamptz,
+                (t->>'recorded_at')::timestamptz, (t->>'reverses_id')::bigint, (t->>'approval_id')::bigint,
+                t->'receipt');
+    FOR i IN 0 .. coalesce(jsonb_array_length(body->'batches'), 0) - 1 LOOP
+        r := body->'batches'->i;
+        INSERT INTO batch (id, account_id, credit_type, granted_micro, remaining_micro, held_micro, priority,
+                           granted_at, effective_at, expires_at, cost_cents, currency, source, campaign, reference,
+                           parent_id, made_by_id, features, details)
+            VALUES ((r->>'id')::bigint, (r->>'account_id')::bigint, r->>'credit_type', (r->>'granted_micro')::bigint,
+                    (r->>'remaining_micro')::bigint, (r->>'held_micro')::bigint, (r->>'priority')::int,
+                    (r->>'granted_at')::timestamptz, (r->>'effective_at')::timestamptz,
+                    (r->>'expires_at')::timestamptz, (r->>'cost_cents')::bigint, r->>'currency', r->>'source',
+                    r->>'campaign', r->>'reference', (r->>'parent_id')::bigint, (r->>'made_by_id')::bigint,
+                    -- A batch without features has SQL's null, not JSON's.
+                    nullif(r->'features', 'null'), r->'details');
+    END LOOP;
+    FOR i IN 0 .. coalesce(jsonb_array_length(body->'events'), 0) - 1 LOOP
+        r := body->'events'->i;
+        INSERT INTO usage_event (id, account_id, event_id, feature, quantity_micro, occurred_at, cost_micro, price_id,
+                                 transaction_id, member, complexity, bundle_id)
+            VALUES ((r->>0)::bigint, (r->>1)::bigint, r->>2, r->>3, (r->>4)::bigint, (r->>5)::timestamptz,
+                    (r->>6)::bigint, (r->>7)::bigint, (r->>8)::bigint, r->>9, r->>10, (r->>11)::bigint);
+    END LOOP;
+    FOR i IN 0 .. coalesce(jsonb_array_length(body->'entries'), 0) - 1 LOOP
+        r := body->'entries'->i;
+        INSERT INTO entry (transaction_id, account_id, batch_id, from_bucket, to_bucket, amount_micro, balance_micro,
+                           feature, usage_event_id, hold_id, effective_at)
+            VALUES ((r->>0)::bigint, (r->>1)::bigint, (r->>2)::bigint, r->>3, r->>4, (r->>5)::bigint, (r->>6)::bigint,
+                    r->>7, (r->>8)::bigint, (r->>9)::bigint, (r->>10)::timestamptz);
+    END LOOP;
+    FOR i IN 0 .. coalesce(jsonb_array_length(body->'batch_moves'), 0) - 1 LOOP
+        r := body->'batch_moves'->i;
+        UPDATE batch SET remaining_micro = remaining_micro + (r->>1)::bigint, held_micro = held_micro + (r->>2)::bigint
+            WHERE id = (r->>0)::bigint;
+    END LOOP;
+    FOR i IN 0 .. coalesce(jsonb_array_length(body->'account_moves'), 0) - 1 LOOP
+        r := body->'account_moves'->i;
+        UPDATE account SET available_micro = available_micro + (r->>1)::bigint,
+                           held_micro = held_micro + (r->>2)::bigint,
+                           owed_micro = owed_micro + (r->>3)::bigint, version = version + 1
+            WHERE id = (r->>0)::bigint;
+    END LOOP;
+    FOR i IN 0 .. coalesce(jsonb_array_length(body->'days'), 0) - 1 LOOP
+        r := body->'days'->i;
+        INSERT INTO usage_daily (account_id, day, feature, credit_type, used_micro, events)
+            VALUES ((r->>0)::bigint, (r->>1)::date, r->>2, r->>3, (r->>4)::bigint, (r->>5)::bigint)
+            ON CONFLICT (account_id, day, feature, credit_type) DO UPDATE
+            SET used_micro = usage_daily.used_micro + excluded.used_micro,
+                events = usage_daily.events + excluded.events;
+    END LOOP;
+END $$
+"""
