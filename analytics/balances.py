@@ -30,8 +30,9 @@ def past(
 ) -> pd.DataFrame:
     """What one account had available on each of the last ``days`` days, today included: see PAST.
 
-    Args: frames.DAILY_USAGE, ACCOUNT_MOVEMENTS and BATCHES of the account, the first two reaching back that far;
-    available_micro as of now. Use counts on the day on which it happened, even when it was reported later.
+    Args: frames.DAILY_USAGE_BY_TYPE (or DAILY_USAGE), ACCOUNT_MOVEMENTS and BATCHES of the account, the first two
+    reaching back that far; available_micro as of now. Use counts on the day on which it happened, even when it was
+    reported later.
     """
     grid = pd.date_range(pd.Timestamp(today - timedelta(days=days - 1)), pd.Timestamp(today), unit="us", name="day")
 

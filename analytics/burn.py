@@ -1,7 +1,7 @@
 """Burn: credits consumed per local day, as a rate, by feature and by type.
 
-All functions take frames of use (frames.DAILY_USAGE or ACCOUNT_DAILY_USAGE) and a period of company-zone days
-[since, until); they answer new frames and leave theirs alone.
+All functions take frames of use (frames.DAILY_USAGE, DAILY_USAGE_BY_TYPE when they need no features, or
+ACCOUNT_DAILY_USAGE) and a period of company-zone days [since, until); they answer new frames and leave theirs alone.
 """
 
 from collections.abc import Iterable

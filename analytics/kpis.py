@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from analytics import frames
 from analytics.figures import Figure, Unit, ratio
-from analytics.frames import RATE_DAYS
+from analytics.frames import RATE_DAYS, Purchases, Sum
 from analytics.frames.sums import EXPIRED, ISSUED, USED
 from analytics.periods import Period, cuts
 from ledger.core.amounts import Money
@@ -140,50 +140,43 @@ def load_scorecards(
 ) -> list[Scorecard]:
     """The scorecard of each of some periods from four statements in all, whatever their number.
 
-    ``customers`` is frames.CUSTOMERS as of ``at``; currency is the company's. ``usage`` is frames.DAILY_USAGE of all
-    customers, if it was loaded anyway and covers every period: it spares the most expensive statement. The total
-    revenue belongs to the first period and is not known for the others.
+    ``customers`` is frames.CUSTOMERS as of ``at``; currency is the company's. ``usage`` is
+    frames.DAILY_USAGE_BY_TYPE of all customers, if it was loaded anyway and covers every period: it spares the most
+    expensive statement. The total revenue belongs to the first period and is not known for the others.
     """
     wanted = list(periods)
     days = cuts(*wanted)
     sums = frames.load_sums(connection, cuts=days, at=at, zone=zone, usage=usage)
     purchases = frames.load_purchases(connection, cuts=days, at=at, zone=zone)
+    now = runway(customers)
     return [
-        scorecard(
-            sums,
-            purchases,
-            customers,
-            period,
-            currency=currency,
-            total_revenue=total_revenue if number == 0 else None,
-        )
+        scorecard(sums, purchases, now, period, currency=currency, total_revenue=total_revenue if number == 0 else None)
         for number, period in enumerate(wanted)
     ]
 
 
 def scorecard(
-    sums: pd.DataFrame,
-    purchases: pd.DataFrame,
-    customers: pd.DataFrame,
+    sums: Iterable[Sum],
+    purchases: Iterable[Purchases],
+    runway_now: Runway,
     period: Period,
     *,
     currency: str,
     total_revenue: Money | None = None,
 ) -> Scorecard:
-    """The KPIs of one period from frames.SUMS and frames.PURCHASES cut at its ends, and frames.CUSTOMERS."""
-    found = runway(customers)
+    """The KPIs of one period from sums and purchases cut at its ends, and the runway as of now."""
     figures = {
         Kpi.UTILIZATION: utilization(sums, period),
         Kpi.EXPIRATION_RATE: expiration_rate(sums, period),
-        Kpi.RUNWAY: found.mean_days,
+        Kpi.RUNWAY: runway_now.mean_days,
         Kpi.TOP_UP_RATE: top_up_rate(purchases, period),
         Kpi.REVENUE_SHARE: revenue_share(purchases, period, currency=currency, total_revenue=total_revenue),
     }
     scores = tuple(Score(kpi, figures[kpi], TARGETS.get(kpi)) for kpi in Kpi)
-    return Scorecard(period, scores, found)
+    return Scorecard(period, scores, runway_now)
 
 
-def utilization(sums: pd.DataFrame, period: Period) -> Figure:
+def utilization(sums: Iterable[Sum], period: Period) -> Figure:
     """Purchased credits used in the period ÷ credits purchased in it; may exceed 1 when earlier ones are used."""
     purchased = CreditType.PURCHASED.value
     return ratio(
@@ -195,7 +188,7 @@ def utilization(sums: pd.DataFrame, period: Period) -> Figure:
     )
 
 
-def expiration_rate(sums: pd.DataFrame, period: Period) -> Figure:
+def expiration_rate(sums: Iterable[Sum], period: Period) -> Figure:
     """Credits whose batch ended unused in the period ÷ credits issued in it, all types."""
     return ratio(
         _sum(sums, EXPIRED, period),
@@ -231,24 +224,15 @@ def runway_days(customers: pd.DataFrame) -> pd.Series:
     return pd.Series(days, index=customers.index, name="runway_days")
 
 
-def top_up_rate(purchases: pd.DataFrame, period: Period) -> Figure:
+def top_up_rate(purchases: Iterable[Purchases], period: Period) -> Figure:
     """Share of the customers who bought in the period that had bought before, in the period or earlier."""
-    since, until = np.datetime64(period.since), np.datetime64(period.until)
-    days = purchases["since"].to_numpy()
     times: dict[str, int] = {}
     buyers = set()
-    # Not a time (before the first cut) is neither before nor after any day.
-    for account, is_over, is_inside, count in zip(
-        purchases["account"],
-        (days >= until).tolist(),
-        ((days >= since) & (days < until)).tolist(),
-        purchases["purchases"].tolist(),
-        strict=True,
-    ):
-        if not is_over:
-            times[account] = times.get(account, 0) + count
-        if is_inside:
-            buyers.add(account)
+    for bought in purchases:
+        if bought.since is None or bought.since < period.until:
+            times[bought.account] = times.get(bought.account, 0) + bought.purchases
+        if bought.since is not None and period.since <= bought.since < period.until:
+            buyers.add(bought.account)
     return ratio(
         sum(times[account] >= 2 for account in buyers),
         len(buyers),
@@ -258,12 +242,15 @@ def top_up_rate(purchases: pd.DataFrame, period: Period) -> Figure:
     )
 
 
-def revenue_share(purchases: pd.DataFrame, period: Period, *, currency: str, total_revenue: Money | None) -> Figure:
+def revenue_share(
+    purchases: Iterable[Purchases], period: Period, *, currency: str, total_revenue: Money | None
+) -> Figure:
     """Prices of top-ups booked in the period ÷ total revenue, in the company's currency; others are left out."""
-    since, until = np.datetime64(period.since), np.datetime64(period.until)
-    days = purchases["since"].to_numpy()
-    inside = (days >= since) & (days < until) & (purchases["currency"] == currency).to_numpy()
-    cents = int(purchases["cost_cents"].to_numpy()[inside].sum())
+    cents = sum(
+        bought.cost_cents
+        for bought in purchases
+        if bought.currency == currency and bought.since is not None and period.since <= bought.since < period.until
+    )
     if total_revenue is None:
         reason = "the company's total revenue is not known"
         return Figure(None, Unit.SHARE, reason, cents, None, Unit.CENTS)
@@ -296,12 +283,11 @@ def series(cards: Iterable[Scorecard]) -> pd.DataFrame:
     )
 
 
-def _sum(sums: pd.DataFrame, movement: str, period: Period, credit_type: str | None = None) -> int:
-    # A few dozen rows: a plain loop is many times faster than masks over columns.
-    since, until = np.datetime64(period.since), np.datetime64(period.until)
-    rows = zip(*(sums[name].to_numpy() for name in ("since", "movement", "credit_type", "amount_micro")), strict=True)
+def _sum(sums: Iterable[Sum], movement: str, period: Period, credit_type: str | None = None) -> int:
     return sum(
-        int(amount)
-        for day, moved, kind, amount in rows
-        if moved == movement and since <= day < until and credit_type in (None, kind)
+        found.amount_micro
+        for found in sums
+        if found.movement == movement
+        and period.since <= found.since < period.until
+        and credit_type in (None, found.credit_type)
     )

@@ -39,7 +39,7 @@ def main(visit: Visit) -> None:
     periods = (span.period,) if span.other is None else (span.period, span.other)
     # One statement for the chart and the key figures: the days of all customers are the costly part of this page.
     usage = visit.ask(
-        frames.load_daily_usage,
+        frames.load_daily_usage_by_type,
         since=min(before.since, *(one.since for one in periods)),
         until=max(shown.until, *(one.until for one in periods)),
     )

@@ -4,7 +4,7 @@ Building a statement costs more than PostgreSQL needs to answer most of them. So
 instants, days and texts; whatever else is given (nothing, numbers, filters) is part of the shape.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -33,6 +33,18 @@ def ask(connection: sa.Connection, question: Question, **arguments: Any) -> Answ
         else:
             shape.append((name, value))
     return connection.execute(_statement(question, tuple(shape)), values)
+
+
+def plain_rows(answer: Answer) -> Sequence[tuple[Any, ...]]:
+    """The rows of an answer as plain tuples, for answers of many rows that nobody reads by name.
+
+    The PostgreSQL driver answers integers, days, UTC instants and JSON by itself; SQLAlchemy would convert each again.
+    """
+    if answer.dialect.name == "postgresql":
+        found: Sequence[tuple[Any, ...]] = answer.cursor.fetchall()
+        answer.close()
+        return found
+    return [tuple(row) for row in answer]
 
 
 @lru_cache(maxsize=512)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import sqlalchemy as sa
 
-from analytics.frames.asking import ask
+from analytics.frames.asking import ask, plain_rows
 from analytics.frames.schema import Schema, day, instant, maybe_whole, micro, text
 from ledger import queries
 from ledger.core.amounts import share_of_cost_cents
@@ -186,7 +186,9 @@ def find_customers(connection: sa.Connection, wanted: str, *, limit: int = 8) ->
 
 def _values(connection: sa.Connection, *, at: datetime, account: str | None) -> dict[tuple[str, str], int]:
     sums: dict[tuple[str, str], int] = {}
-    for name, currency, cost, granted, remaining in ask(connection, queries.paid, at=at, account_name=account):
+    for name, currency, cost, granted, remaining in plain_rows(
+        ask(connection, queries.paid, at=at, account_name=account)
+    ):
         part = share_of_cost_cents(cost, part_micro=remaining, whole_micro=granted)
         sums[name, currency] = sums.get((name, currency), 0) + part
     return sums

@@ -1,6 +1,7 @@
 """Batches: what is on the shelf, in which order it burns, when it ends, what was paid for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -9,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import sqlalchemy as sa
 
-from analytics.frames.asking import ask
-from analytics.frames.customers import today
+from analytics.frames.asking import ask, plain_rows
+from analytics.frames.customers import SOON_DAYS, today
 from analytics.frames.schema import Schema, instant, maybe_whole, micro, text, whole
 from ledger import queries
 from ledger.core.amounts import share_of_cost_cents
@@ -110,44 +111,62 @@ TOP_UPS = Schema(
 _TYPES = {kind.value: kind for kind in CreditType}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Holdings:
+    """What one account holds at an instant, all of it from one statement.
+
+    Available counts open batches less holds; balance and held also count batches not yet effective; expiring are free
+    credits whose batch ends within 30 days. ``value_cents`` is what was paid for the purchased credits that are left,
+    by currency in its order. ``batches`` is a frame of BATCHES, ``by_type`` one of BALANCES.
+    """
+
+    available_micro: int
+    held_micro: int
+    balance_micro: int
+    expiring_30d_micro: int
+    next_expiry_at: datetime | None
+    value_cents: Mapping[str, int]
+    batches: pd.DataFrame
+    by_type: pd.DataFrame
+
+
+def load_holdings(connection: sa.Connection, *, account: str, at: datetime, zone: ZoneInfo) -> Holdings:
+    """What one account holds: see Holdings. ``zone`` is the company zone, in which the 30 days are counted.
+
+    The figures are those that `load_customers`, `load_values`, `load_balance_by_type` and `load_batches` have of it.
+    """
+    found = ask(connection, queries.batches, account_name=account).all()
+    alive = [row for row in found if row.remaining_micro and (row.expires_at is None or row.expires_at > at)]
+    ends = [row.expires_at for row in alive if row.expires_at is not None]
+    soon = end_of_day(today(at, zone) + timedelta(days=SOON_DAYS), zone)
+    values: dict[str, int] = {}
+    for row in alive:
+        if row.cost_cents is not None:
+            part = share_of_cost_cents(row.cost_cents, part_micro=row.remaining_micro, whole_micro=row.granted_micro)
+            values[row.currency] = values.get(row.currency, 0) + part
+    return Holdings(
+        available_micro=sum(_free(row) for row in alive if row.effective_at <= at),
+        held_micro=sum(row.held_micro for row in alive),
+        balance_micro=sum(row.remaining_micro for row in alive),
+        expiring_30d_micro=sum(_free(row) for row in alive if row.expires_at is not None and row.expires_at <= soon),
+        next_expiry_at=min(ends, default=None),
+        value_cents=dict(sorted(values.items())),
+        batches=_batches(found, at),
+        by_type=_by_type(alive, at),
+    )
+
+
 def load_batches(connection: sa.Connection, *, account: str, at: datetime) -> pd.DataFrame:
     """Every batch of one account with its state and place in the burn order at an instant: see BATCHES.
 
     The burn order is ledger.core.burn's own. Used credits are what was granted less what is left, expired and removed.
     """
-    rows = ask(connection, queries.batches, account_name=account).all()
-    order = {b.id: n for n, b in enumerate(burn_order((_core(row) for row in rows), at=at), start=1)}
-    states = [_state(row, at) for row in rows]
-    gone = [row.remaining_micro if state is BatchState.EXPIRED else 0 for row, state in zip(rows, states, strict=True)]
-    columns: dict[str, list[Any]] = {
-        name: [getattr(row, name) for row in rows]
-        for name in BATCHES_READ.names
-        if name not in ("left_micro", "transaction_id", "held_micro")
-    }
-    columns["left_micro"] = [row.remaining_micro - lost for row, lost in zip(rows, gone, strict=True)]
-    columns["held_micro"] = [0 if lost else row.held_micro for row, lost in zip(rows, gone, strict=True)]
-    columns["expired_micro"] = [row.expired_micro + lost for row, lost in zip(rows, gone, strict=True)]
-    columns["transaction_id"] = [row.made_by_id for row in rows]
-    columns["used_micro"] = [
-        row.granted_micro - row.remaining_micro - row.expired_micro - row.removed_micro for row in rows
-    ]
-    columns["value_cents"] = [
-        _value(row.cost_cents, left, row.granted_micro) for row, left in zip(rows, columns["left_micro"], strict=True)
-    ]
-    columns["burn_number"] = [order.get(row.batch_id) for row in rows]
-    columns["state"] = [state.value for state in states]
-    rank = {state: number for number, state in enumerate(BatchState)}
-    places = sorted(
-        range(len(rows)), key=lambda i: (rank[states[i]], order.get(rows[i].batch_id, 0), -rows[i].batch_id)
-    )
-    return BATCHES.frame({name: [column[i] for i in places] for name, column in columns.items()})
+    return _batches(ask(connection, queries.batches, account_name=account).all(), at)
 
 
 def load_balance_by_type(connection: sa.Connection, *, at: datetime, account: str | None = None) -> pd.DataFrame:
     """Credits by type of one account or of all together: see BALANCES."""
-    found = {row.credit_type: row for row in ask(connection, queries.balances, at=at, account_name=account)}
-    rows = [tuple(found[kind.value]) if kind.value in found else (kind.value, 0, 0, 0, 0, None) for kind in CreditType]
-    return BALANCES.frame(dict(zip(BALANCES.names, zip(*rows, strict=True), strict=True)))
+    return _balances({row[0]: tuple(row) for row in ask(connection, queries.balances, at=at, account_name=account)})
 
 
 def load_expiring(
@@ -192,9 +211,60 @@ def load_all_core_batches(
 ) -> Mapping[str, list[Batch]]:
     """The same for every account that has any, by account, in one statement; or for one account alone."""
     found: dict[str, list[Batch]] = {}
-    for name, number, kind, *rest in ask(connection, queries.spendable, at=at, account_name=account):
+    for name, number, kind, *rest in plain_rows(ask(connection, queries.spendable, at=at, account_name=account)):
         found.setdefault(name, []).append(Batch(number, _TYPES[kind], *rest))
     return found
+
+
+def _batches(rows: Sequence[Any], at: datetime) -> pd.DataFrame:
+    order = {b.id: n for n, b in enumerate(burn_order((_core(row) for row in rows), at=at), start=1)}
+    states = [_state(row, at) for row in rows]
+    gone = [row.remaining_micro if state is BatchState.EXPIRED else 0 for row, state in zip(rows, states, strict=True)]
+    columns: dict[str, list[Any]] = {
+        name: [getattr(row, name) for row in rows]
+        for name in BATCHES_READ.names
+        if name not in ("left_micro", "transaction_id", "held_micro")
+    }
+    columns["left_micro"] = [row.remaining_micro - lost for row, lost in zip(rows, gone, strict=True)]
+    columns["held_micro"] = [0 if lost else row.held_micro for row, lost in zip(rows, gone, strict=True)]
+    columns["expired_micro"] = [row.expired_micro + lost for row, lost in zip(rows, gone, strict=True)]
+    columns["transaction_id"] = [row.made_by_id for row in rows]
+    columns["used_micro"] = [
+        row.granted_micro - row.remaining_micro - row.expired_micro - row.removed_micro for row in rows
+    ]
+    columns["value_cents"] = [
+        _value(row.cost_cents, left, row.granted_micro) for row, left in zip(rows, columns["left_micro"], strict=True)
+    ]
+    columns["burn_number"] = [order.get(row.batch_id) for row in rows]
+    columns["state"] = [state.value for state in states]
+    rank = {state: number for number, state in enumerate(BatchState)}
+    places = sorted(
+        range(len(rows)), key=lambda i: (rank[states[i]], order.get(rows[i].batch_id, 0), -rows[i].batch_id)
+    )
+    return BATCHES.frame({name: [column[i] for i in places] for name, column in columns.items()})
+
+
+def _by_type(alive: Sequence[Any], at: datetime) -> pd.DataFrame:
+    found = {}
+    for kind in CreditType:
+        rows = [row for row in alive if row.credit_type == kind]
+        if rows:
+            free = sum(_free(row) for row in rows if row.effective_at <= at)
+            later = sum(_free(row) for row in rows if row.effective_at > at)
+            ends = [row.expires_at for row in rows if row.expires_at is not None]
+            held = sum(row.held_micro for row in rows)
+            found[kind.value] = (kind.value, free, held, later, len(rows), min(ends, default=None))
+    return _balances(found)
+
+
+def _balances(found: Mapping[str, tuple[Any, ...]]) -> pd.DataFrame:
+    rows = [found.get(kind.value, (kind.value, 0, 0, 0, 0, None)) for kind in CreditType]
+    return BALANCES.frame(dict(zip(BALANCES.names, zip(*rows, strict=True), strict=True)))
+
+
+def _free(row: Any) -> int:
+    free: int = row.remaining_micro - row.held_micro
+    return free
 
 
 def _core(row: Any) -> Batch:

@@ -20,6 +20,10 @@ DAILY_USAGE = Schema(
         whole("events", "events; one paid by two types counts at the first"),
     ),
 )
+DAILY_USAGE_BY_TYPE = Schema(
+    "one company-zone day and credit type with use, sorted so",
+    tuple(column for column in DAILY_USAGE.columns if column.name != "feature"),
+)
 ACCOUNT_DAILY_USAGE = Schema(
     "one account and company-zone day with use, sorted so",
     (
@@ -76,6 +80,14 @@ def load_daily_usage(
 ) -> pd.DataFrame:
     """Use in [since, until) of one account, or of all together: see DAILY_USAGE. Days without use are not in it."""
     return DAILY_USAGE.load(ask(connection, queries.daily_usage, since=since, until=until, account_name=account))
+
+
+def load_daily_usage_by_type(
+    connection: sa.Connection, *, since: date, until: date, account: str | None = None
+) -> pd.DataFrame:
+    """The same without the features, for whoever does not show them: see DAILY_USAGE_BY_TYPE. Much cheaper."""
+    answer = ask(connection, queries.daily_usage_by_type, since=since, until=until, account_name=account)
+    return DAILY_USAGE_BY_TYPE.load(answer)
 
 
 def load_account_daily_usage(connection: sa.Connection, *, since: date, until: date) -> pd.DataFrame:

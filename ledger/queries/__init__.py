@@ -30,6 +30,7 @@ from ledger.queries.shelf import (
 from ledger.queries.usage import (
     account_daily_usage,
     daily_usage,
+    daily_usage_by_type,
     events,
     feature_accounts,
     feature_prices,
@@ -50,6 +51,7 @@ __all__ = [
     "companies",
     "customers",
     "daily_usage",
+    "daily_usage_by_type",
     "entries",
     "events",
     "expiring",

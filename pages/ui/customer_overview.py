@@ -41,14 +41,13 @@ class View:
         """The external id."""
         return self.customer.account
 
-    def row(self) -> pd.Series:
-        """The customer's row of frames.CUSTOMERS."""
-        found = self.visit.ask(frames.load_customers, at=self.visit.at, zone=self.visit.zone, account=self.account)
-        return found.iloc[0]
+    def holdings(self) -> frames.Holdings:
+        """What the customer holds, in total, by type and by batch."""
+        return self.visit.ask(frames.load_holdings, account=self.account, at=self.visit.at, zone=self.visit.zone)
 
     def batches(self) -> pd.DataFrame:
         """The customer's batches: see frames.BATCHES."""
-        return self.visit.ask(frames.load_batches, account=self.account, at=self.visit.at)
+        return self.holdings().batches
 
 
 def sentence(view: View) -> str:
@@ -78,33 +77,29 @@ def draw(view: View) -> None:
 
 
 def summary(view: View) -> None:
-    visit, row = view.visit, view.row()
-    values = visit.ask(frames.load_values, at=visit.at, account=view.account)
-    money = " · ".join(
-        money_text(int(cents), currency, visit.locale) for _, currency, cents in values.itertuples(index=False)
-    )
+    visit, held = view.visit, view.holdings()
+    money = " · ".join(money_text(cents, currency, visit.locale) for currency, cents in held.value_cents.items())
     with st.grid(4, min_column_width=200):
-        for label, name, words in (
-            ("Balance", "balance_micro", f"Paid for: {escape(money)}" if money else "Nothing of it was paid for"),
-            ("Held", "held_micro", "Reserved for work under way"),
-            ("Available", "available_micro", _later(visit, row)),
-            (f"Expiring within {SOON_DAYS} days", "expiring_30d_micro", _next_expiry(visit, row)),
+        for label, amount, words in (
+            ("Balance", held.balance_micro, f"Paid for: {escape(money)}" if money else "Nothing of it was paid for"),
+            ("Held", held.held_micro, "Reserved for work under way"),
+            ("Available", held.available_micro, _later(visit, held)),
+            (f"Expiring within {SOON_DAYS} days", held.expiring_30d_micro, _next_expiry(visit, held)),
         ):
             with st.container():
-                amount = int(row[name])
                 parts.tile(label, credit_text(amount, visit.locale), help=credit_help(amount))
                 st.caption(words)
 
 
-def _later(visit: Visit, row: pd.Series) -> str:
-    later = int(row["balance_micro"] - row["available_micro"] - row["held_micro"])
+def _later(visit: Visit, held: frames.Holdings) -> str:
+    later = held.balance_micro - held.available_micro - held.held_micro
     return f"{credit_text(later, visit.locale)} more usable later" if later else "All of it usable now"
 
 
-def _next_expiry(visit: Visit, row: pd.Series) -> str:
-    if pd.isna(row["next_expiry_at"]):
+def _next_expiry(visit: Visit, held: frames.Holdings) -> str:
+    if held.next_expiry_at is None:
         return "Nothing expires"
-    day = last_day(row["next_expiry_at"].to_pydatetime(), visit.zone)
+    day = last_day(held.next_expiry_at, visit.zone)
     return f"Next: {day_text(day, visit.locale)}, {days_text((day - visit.today).days)}"
 
 
@@ -112,7 +107,8 @@ def timeline(view: View, *, horizon_days: int = HORIZON_DAYS) -> None:
     """Past balance, today, and the forecast with its band and what expires unused."""
     visit, projection = view.visit, view.outlook.projection
     since = visit.today - timedelta(days=PAST_DAYS - 1)
-    usage = visit.ask(frames.load_daily_usage, since=since, until=visit.today + timedelta(days=1), account=view.account)
+    until = visit.today + timedelta(days=1)
+    usage = visit.ask(frames.load_daily_usage_by_type, since=since, until=until, account=view.account)
     moved = visit.ask(
         frames.load_account_movements,
         account=view.account,
@@ -181,7 +177,7 @@ def _status_row(visit: Visit, label: str, status: BalanceStatus) -> dict[str, st
 
 def by_type(view: View) -> None:
     visit = view.visit
-    found = visit.ask(frames.load_balance_by_type, at=visit.at, account=view.account)
+    found = view.holdings().by_type
     total = int(found["available_micro"].sum())
     rows = [
         {

@@ -17,7 +17,7 @@ from pages.ui.guard import Visit
 def scorecards(
     visit: Visit, periods: tuple[Period, ...], customers: pd.DataFrame, usage: pd.DataFrame
 ) -> list[kpis.Scorecard]:
-    """The scorecard of each period; ``usage`` is frames.DAILY_USAGE that covers all of them."""
+    """The scorecard of each period; ``usage`` is frames.DAILY_USAGE_BY_TYPE that covers them."""
 
     def load() -> list[kpis.Scorecard]:
         return visit.ask_now(
@@ -48,7 +48,10 @@ def waste(visit: Visit, customers: pd.DataFrame, *, within_days: int) -> pd.Data
 def values_by_currency(connection: Any, *, at: datetime) -> dict[str, int]:
     """What customers paid for the purchased credits that are left, in cents by currency."""
     values = frames.load_values(connection, at=at)
-    return {str(name): int(cents) for name, cents in values.groupby("currency")["value_cents"].sum().items()}
+    sums: dict[str, int] = {}
+    for currency, cents in zip(values["currency"], values["value_cents"], strict=True):
+        sums[currency] = sums.get(currency, 0) + int(cents)
+    return dict(sorted(sums.items()))
 
 
 def cents_per_thousand(connection: Any, *, since: datetime, until: datetime) -> dict[str, int]:

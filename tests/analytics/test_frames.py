@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from analytics import frames
-from analytics.frames.schema import Column, Schema, micro, whole
+from analytics.frames.schema import Column, Schema, day, flag, instant, maybe_whole, micro, real, text, value, whole
 from ledger.core.burn import burn_order
 from ledger.errors import NotFound
 
@@ -106,6 +106,10 @@ def test_daily_usage_is_cut_in_the_company_zone(connection: sa.Connection) -> No
         (8, "image", 10),
         (9, "image", 5),
     ]
+    wide = frames.load_daily_usage(connection, since=date(2026, 2, 1), until=date(2026, 3, 10))
+    narrow = frames.load_daily_usage_by_type(connection, since=date(2026, 2, 1), until=date(2026, 3, 10))
+    summed = wide.groupby(["day", "credit_type"], as_index=False)[["used_micro", "events"]].sum()
+    pd.testing.assert_frame_equal(narrow, summed)
     events = frames.load_events(connection, account="cus_acme", on=date(2026, 3, 9), zone=BERLIN)
     assert list(events["event_id"]) == ["e4"]
     every = frames.load_account_daily_usage(connection, since=date(2026, 3, 1), until=date(2026, 3, 10))
@@ -211,6 +215,7 @@ def test_empty_company_answers_empty_frames_of_the_right_dtypes(empty: sa.Connec
         (frames.BALANCES, frames.load_balance_by_type(empty, at=AT)),
         (frames.EXPIRING, frames.load_expiring(empty, at=AT, zone=BERLIN, within_days=30)),
         (frames.DAILY_USAGE, frames.load_daily_usage(empty, **days)),
+        (frames.DAILY_USAGE_BY_TYPE, frames.load_daily_usage_by_type(empty, **days)),
         (frames.ACCOUNT_DAILY_USAGE, frames.load_account_daily_usage(empty, **days)),
         (frames.TRANSACTIONS, frames.load_history(empty, account="cus_x")),
         (frames.ENTRIES, frames.load_entries(empty, 1)),
@@ -232,6 +237,36 @@ def test_schema_refuses_amounts_that_are_not_integers() -> None:
         Column("x_cents", "float64", "money")
     with pytest.raises(frames.FrameError, match="wants"):
         schema.check(pd.DataFrame({"n": [1]}))
+
+
+@pytest.mark.parametrize("account", ["cus_acme", "cus_bolt", "cus_void"])
+@pytest.mark.parametrize("at", [AT, datetime(2026, 4, 11, 12, tzinfo=UTC), datetime(2027, 6, 1, tzinfo=UTC)])
+def test_holdings_are_what_the_other_loaders_say(connection: sa.Connection, account: str, at: datetime) -> None:
+    held = frames.load_holdings(connection, account=account, at=at, zone=BERLIN)
+    row = frames.load_customers(connection, at=at, zone=BERLIN, account=account).iloc[0]
+    for name in ("available_micro", "held_micro", "balance_micro", "expiring_30d_micro"):
+        assert getattr(held, name) == row[name], name
+    assert held.next_expiry_at == (None if pd.isna(row["next_expiry_at"]) else row["next_expiry_at"])
+    values = frames.load_values(connection, at=at, account=account)
+    assert held.value_cents == dict(zip(values["currency"], values["value_cents"], strict=True))
+    pd.testing.assert_frame_equal(held.batches, frames.load_batches(connection, account=account, at=at))
+    pd.testing.assert_frame_equal(held.by_type, frames.load_balance_by_type(connection, account=account, at=at))
+
+
+def test_frames_are_the_same_as_pandas_makes_them() -> None:
+    noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    rows: list[tuple[object, ...]] = [
+        (1, None, "a", noon, date(2026, 3, 10), {"x": 1}, 0.5, True),
+        (2, 7, None, None, None, None, None, False),
+    ]
+    kinds = (whole, maybe_whole, text, instant, day, value, real, flag)
+    schema = Schema("one", tuple(kind(kind.__name__, "x") for kind in kinds))
+    for chosen in (rows, rows[:1], []):
+        columns = {name: [row[place] for row in chosen] for place, name in enumerate(schema.names)}
+        wanted = pd.DataFrame(columns).astype({c.name: c.dtype for c in schema.columns})
+        pd.testing.assert_frame_equal(schema.frame(columns), wanted)
+    with pytest.raises(ValueError, match="length"):
+        schema.frame({name: [] if name == "instant" else [rows[0][place]] for place, name in enumerate(schema.names)})
 
 
 def test_a_statement_built_once_answers_later_arguments_too(connection: sa.Connection) -> None:

@@ -72,14 +72,12 @@ def test_a_million_entries_do_not_slow_the_pages(filled: Ledger) -> None:
         wanted = {"account": "a7"}
         frames.load_head(connection)
         frames.load_customer(connection, **wanted)
-        frames.load_customers(connection, at=at, zone=zone, **wanted)
-        frames.load_values(connection, at=at, **wanted)
-        frames.load_batches(connection, at=at, **wanted)
-        frames.load_balance_by_type(connection, at=at, **wanted)
-        frames.load_core_batches(connection, at=at, **wanted)
-        frames.load_daily_usage(connection, since=today - timedelta(days=90), until=month.until, **wanted)
-        frames.load_account_movements(connection, since=at - timedelta(days=91), zone=zone, **wanted)
+        frames.load_holdings(connection, at=at, zone=zone, **wanted)
+        frames.load_forecast_head(connection)
         frames.load_forecasts(connection, as_of=today, **wanted)
+        frames.load_core_batches(connection, at=at, **wanted)
+        frames.load_daily_usage_by_type(connection, since=today - timedelta(days=90), until=month.until, **wanted)
+        frames.load_account_movements(connection, since=at - timedelta(days=91), zone=zone, **wanted)
         frames.count_history(connection, **wanted)
         frames.load_history(connection, **wanted)
 
@@ -90,7 +88,7 @@ def test_a_million_entries_do_not_slow_the_pages(filled: Ledger) -> None:
         pace = dict(zip(customers["account"], customers["used_28d_micro"].tolist(), strict=True))
         expiry.with_waste(ending, frames.load_all_core_batches(connection, at=at), pace, at=at)
         portfolio.values_by_currency(connection, at=at)
-        usage = frames.load_daily_usage(connection, since=today - timedelta(days=60), until=month.until)
+        usage = frames.load_daily_usage_by_type(connection, since=today - timedelta(days=60), until=month.until)
         known = {"at": at, "zone": zone, "currency": "USD", "customers": customers, "usage": usage}
         kpis.load_scorecards(connection, (month, before), **known)
         frames.load_forecasts(connection, as_of=today)
