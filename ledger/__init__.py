@@ -14,6 +14,7 @@ from ledger.errors import (
     Fault,
     GatewayError,
     HoldAlreadyResolved,
+    HoldReused,
     InsufficientCredits,
     InvalidCommand,
     KeyReused,
@@ -30,13 +31,16 @@ from ledger.errors import (
 )
 from ledger.facade import Ledger, open_ledger
 from ledger.operations.approvals import AskApproval, DecideApproval
+from ledger.operations.catalog import DefineBundle, DefinePackage, SetFeaturePrice
 from ledger.operations.corrections import AdjustBalance
 from ledger.operations.expiry import ExpireDue
 from ledger.operations.grants import IssueGrant
+from ledger.operations.overdraft import ApproveOverdraft
 from ledger.operations.payments import RecordTopUp
-from ledger.operations.setup import ChangeCustomer, OpenAccount, SetFeaturePrice
+from ledger.operations.refunds import RefundPurchase
+from ledger.operations.setup import ChangeCustomer, OpenAccount
 from ledger.operations.usage import RecordUsage, RecordUsageBulk, UsageEvent
-from ledger.receipt import NewBatch, Receipt, Refusal
+from ledger.receipt import NewBatch, Overdraft, Receipt, Refusal
 
 __all__ = [
     "MICRO",
@@ -47,6 +51,7 @@ __all__ = [
     "AlreadyReversed",
     "ApprovalDecided",
     "ApprovalRequired",
+    "ApproveOverdraft",
     "AskApproval",
     "Batch",
     "BatchClosed",
@@ -56,11 +61,14 @@ __all__ = [
     "Conflict",
     "CreditType",
     "DecideApproval",
+    "DefineBundle",
+    "DefinePackage",
     "EventReused",
     "ExpireDue",
     "Fault",
     "GatewayError",
     "HoldAlreadyResolved",
+    "HoldReused",
     "InsufficientCredits",
     "InvalidCommand",
     "IssueGrant",
@@ -76,6 +84,7 @@ __all__ = [
     "NotPermitted",
     "NotSetUp",
     "OpenAccount",
+    "Overdraft",
     "PeriodClosed",
     "Permission",
     "Reason",
@@ -84,6 +93,7 @@ __all__ = [
     "RecordUsage",
     "RecordUsageBulk",
     "ReferenceUsed",
+    "RefundPurchase",
     "Refusal",
     "Role",
     "SetFeaturePrice",

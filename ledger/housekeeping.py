@@ -59,7 +59,7 @@ def tidy(context: "Context", state: AccountState) -> None:
             _book_lapse(context, state, one)
     if state.owed_micro and state.usable_micro(context.at):
         before = Before.of(state, context.at)
-        sub = context.child(key=f"repay:{context.transaction_id}", actor=SYSTEM)
+        sub = _aside(context, key=f"repay:{context.transaction_id}")
         sub.transaction_id = context.transaction_id
         repay_debt(sub.posting, state, transaction_id=sub.transaction_id, at=context.at)
         if sub.posting.entries:
@@ -93,10 +93,17 @@ def holds_of(rows: list[tuple[Any, ...]]) -> list[Hold]:
     ]
 
 
+def _aside(context: "Context", *, key: str) -> "Context":
+    """A context for what happens by itself: nobody approved it."""
+    sub = context.child(key=key, actor=SYSTEM)
+    sub.approval_id = None
+    return sub
+
+
 def _book_lapse(context: "Context", state: AccountState, one: Hold) -> None:
     assert one.expires_at is not None
     before = Before.of(state, context.at)
-    sub = context.child(key=f"lapse:{one.id}", actor=SYSTEM)
+    sub = _aside(context, key=f"lapse:{one.id}")
     sub.transaction_id = context.transaction_id
     lines = release_lines(state, one, one.parts, one.expires_at)
     post(sub.posting, state, transaction_id=sub.transaction_id, lines=lines)

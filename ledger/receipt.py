@@ -32,6 +32,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdraft:
+    """How far an account may go below zero; ``until`` None: without an end. A limit of 0 means not at all."""
+
+    limit_micro: int
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """The answer to a command.
 
@@ -56,6 +64,8 @@ class Receipt:
     refusals: tuple[Refusal, ...] = field(default=())
     # Credits put back on the shelf: by a release, a give-back, a reversal.
     returned: tuple[Take, ...] = ()
+    # What of it was past its date and expired again at once.
+    expired: tuple[Take, ...] = ()
     owed_before_micro: int = 0
     owed_after_micro: int = 0
     # The other account of a transfer, a gift, a referral, and what it can use afterwards.
@@ -63,9 +73,13 @@ class Receipt:
     counterpart_available_micro: int = 0
     # What the command made or decided, by its id in its own table.
     hold_id: int | None = None
+    # Until when a hold keeps its credits; None also: until it is captured or released.
+    held_until_at: datetime | None = None
     approval_id: int | None = None
     subject_id: int | None = None
     money: Money | None = None
+    # What an approved overdraft allows from now on.
+    overdraft: Overdraft | None = None
     # Only in a preview: one person alone may not do this.
     needs_approval: bool = False
 
@@ -94,12 +108,18 @@ class Receipt:
             body["refusals"] = [asdict(refusal) for refusal in self.refusals]
         if self.returned:
             body["returned"] = [[t.batch_id, t.credit_type.value, t.amount_micro] for t in self.returned]
+        if self.expired:
+            body["expired"] = [[t.batch_id, t.credit_type.value, t.amount_micro] for t in self.expired]
+        if self.held_until_at is not None:
+            body["held_until_at"] = self.held_until_at.isoformat()
         if self.owed_before_micro or self.owed_after_micro:
             body["owed"] = [self.owed_before_micro, self.owed_after_micro]
         if self.counterpart is not None:
             body["counterpart"] = [self.counterpart, self.counterpart_available_micro]
         if self.money is not None:
             body["money"] = [self.money.cents, self.money.currency]
+        if self.overdraft is not None:
+            body["overdraft"] = [self.overdraft.limit_micro, _iso(self.overdraft.until)]
         for name in _IDS:
             if (value := getattr(self, name)) is not None:
                 body[name] = value
@@ -129,11 +149,14 @@ class Receipt:
             events_replayed=events[1],
             refusals=tuple(Refusal(**refusal) for refusal in body.get("refusals", ())),
             returned=_takes(body.get("returned", ())),
+            expired=_takes(body.get("expired", ())),
+            held_until_at=_instant(body.get("held_until_at")),
             owed_before_micro=owed[0],
             owed_after_micro=owed[1],
             counterpart=counterpart[0],
             counterpart_available_micro=counterpart[1],
             money=Money(*body["money"]) if "money" in body else None,
+            overdraft=_overdraft(body.get("overdraft")),
             hold_id=body.get("hold_id"),
             approval_id=body.get("approval_id"),
             subject_id=body.get("subject_id"),
@@ -142,6 +165,10 @@ class Receipt:
 
 def _takes(rows: Iterable[Any]) -> tuple[Take, ...]:
     return tuple(Take(i, CreditType(kind), amount) for i, kind, amount in rows)
+
+
+def _overdraft(found: Any) -> Overdraft | None:
+    return None if found is None else Overdraft(found[0], _instant(found[1]))
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -5,18 +5,33 @@ from typing import Any
 
 from ledger.commands import Command, Outcome
 from ledger.context import Context
-from ledger.operations import approvals, corrections, expiry, grants, payments, setup, usage
+from ledger.operations import (
+    approvals,
+    catalog,
+    corrections,
+    expiry,
+    grants,
+    overdraft,
+    payments,
+    refunds,
+    setup,
+    usage,
+)
 
 HANDLERS: dict[type[Command], Callable[[Context, Any], Outcome]] = {
     setup.OpenAccount: setup.open_account,
     setup.ChangeCustomer: setup.change_customer,
-    setup.SetFeaturePrice: setup.set_feature_price,
+    catalog.SetFeaturePrice: catalog.set_feature_price,
+    catalog.DefinePackage: catalog.define_package,
+    catalog.DefineBundle: catalog.define_bundle,
     grants.IssueGrant: grants.issue_grant,
     payments.RecordTopUp: payments.record_top_up,
     corrections.AdjustBalance: corrections.adjust_balance,
     usage.RecordUsage: usage.record_usage,
     usage.RecordUsageBulk: usage.record_usage_bulk,
     expiry.ExpireDue: expiry.expire_due,
+    refunds.RefundPurchase: refunds.refund_purchase,
+    overdraft.ApproveOverdraft: overdraft.approve_overdraft,
     approvals.AskApproval: approvals.ask_approval,
     approvals.DecideApproval: approvals.decide_approval,
 }

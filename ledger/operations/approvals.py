@@ -80,6 +80,9 @@ def ask_approval(context: Context, command: AskApproval) -> Outcome:
         _refuse_actor(context, asked.permission)
     # Carried out in a context that is let go: it finds out whether it can be done, and how much it moves.
     outcome = context.child(key=f"ask:{context.key}").carry_out(asked)
+    if context.work.has_written:
+        # Housekeeping of the account used up the number that was reserved.
+        context.renew_id()
     id_ = context.work.ids_of(next_id)[0]
     context.queue(
         _INSERT_APPROVAL,
