@@ -10,6 +10,7 @@ LedgerError
 │   ├── BatchClosed         that batch can no longer give credits
 │   ├── ReferenceUsed       the payment was booked before, under another key
 │   ├── EventReused         the event id was used before with other content
+│   ├── HoldReused          the reference was used before for another hold
 │   ├── HoldAlreadyResolved the hold was captured or released, or has lapsed
 │   ├── AlreadyReversed     a transaction is reversed at most once
 │   ├── ApprovalDecided     the request was decided before
@@ -121,6 +122,16 @@ class ReferenceUsed(Conflict):
     def __init__(self, *, reference: str, batch_id: int) -> None:
         self.reference, self.batch_id = reference, batch_id
         super().__init__(f"The payment {reference!r} is booked already, as batch {batch_id}. Nothing was booked now.")
+
+
+class HoldReused(Conflict):
+    code = "hold_reused"
+
+    def __init__(self, *, reference: str) -> None:
+        self.reference = reference
+        super().__init__(
+            f"The reference {reference!r} names another hold of this account; choose another. Nothing was booked now."
+        )
 
 
 class HoldAlreadyResolved(Conflict):

@@ -59,6 +59,7 @@ EXIT_CODES = {
     "reference_used": 5,
     "event_reused": 5,
     "hold_already_resolved": 5,
+    "hold_reused": 5,
     "already_reversed": 5,
     "approval_decided": 5,
     "period_closed": 5,

@@ -218,6 +218,13 @@ entry = sa.Table(
         postgresql_where=sa.text("to_bucket <> 'consumed'"),
         sqlite_where=sa.text("to_bucket <> 'consumed'"),
     ),
+    # What was given back of a use is rarer still, and asked for with every list of events.
+    sa.Index(
+        "ix_entry_given_back",
+        "usage_event_id",
+        postgresql_where=sa.text("from_bucket = 'consumed'"),
+        sqlite_where=sa.text("from_bucket = 'consumed'"),
+    ),
     comment="One move of credits of one batch from one bucket to another; append-only",
 )
 

@@ -28,6 +28,7 @@ hold = sa.Table(
     sa.Index(
         "ix_hold_open",
         "account_id",
+        "expires_at",
         postgresql_where=sa.text("state = 'open'"),
         sqlite_where=sa.text("state = 'open'"),
     ),

@@ -56,6 +56,13 @@ def upgrade() -> None:
     else:
         _rebuild_entries()
         _rebuild_events()
+    op.create_index(
+        "ix_entry_given_back",
+        "entry",
+        ["usage_event_id"],
+        postgresql_where=sa.text("from_bucket = 'consumed'"),
+        sqlite_where=sa.text("from_bucket = 'consumed'"),
+    )
     _forbid_changes(is_postgresql)
 
 
@@ -393,7 +400,7 @@ def _new_tables() -> None:
     op.create_index(
         "ix_hold_open",
         "hold",
-        ["account_id"],
+        ["account_id", "expires_at"],
         unique=False,
         postgresql_where=sa.text("state = 'open'"),
         sqlite_where=sa.text("state = 'open'"),
