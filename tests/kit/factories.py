@@ -11,8 +11,12 @@ from ledger import (
     AccountType,
     Actor,
     AdjustBalance,
+    ApproveOverdraft,
+    AskApproval,
     Batch,
+    Command,
     CreditType,
+    DecideApproval,
     IssueGrant,
     Ledger,
     Money,
@@ -21,6 +25,7 @@ from ledger import (
     Receipt,
     RecordTopUp,
     RecordUsage,
+    RefundPurchase,
     Role,
     SetFeaturePrice,
     UsageEvent,
@@ -29,6 +34,8 @@ from ledger import (
 # The instant of the `clock` fixture.
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ADMIN = Actor("ada@example.com", Role.ADMIN)
+# The other admin, who decides about what ada asks for.
+BEA = Actor("bea@example.com", Role.ADMIN)
 REASON = Reason("goodwill", "an example in a test")
 
 _numbers = count(1)
@@ -173,3 +180,28 @@ def use(
         quantity_micro=quantity * MICRO,
     )
     return ledger.execute(RecordUsage(account=account, event=event), actor=ADMIN, key=key or fresh_key("use"))
+
+
+def approve(ledger: Ledger, command: Command, *, asker: Actor = ADMIN, decider: Actor = BEA) -> Receipt:
+    """One person asks for a command and another lets it happen; the receipt is the command's."""
+    asked = ledger.execute(AskApproval(command), actor=asker, key=fresh_key("ask"))
+    assert asked.approval_id is not None
+    decision = DecideApproval(asked.approval_id, True, "agreed in a test")
+    return ledger.execute(decision, actor=decider, key=fresh_key("decide"))
+
+
+def allow_overdraft(
+    ledger: Ledger, account: str = "acme", credits: int = 100, *, until: datetime | None = None
+) -> Receipt:
+    """Let an account owe so many credits, as two people do it."""
+    return approve(ledger, ApproveOverdraft(account, credits * MICRO, until, REASON))
+
+
+def refund(
+    ledger: Ledger, account: str = "acme", batch_id: int = 1, credits: int | None = None, *, key: str | None = None
+) -> Receipt:
+    """Refund credits of a paid batch, all that is free unless a number is given."""
+    amount = None if credits is None else credits * MICRO
+    return ledger.execute(
+        RefundPurchase(account, batch_id, amount, REASON), actor=ADMIN, key=key or fresh_key("refund")
+    )
