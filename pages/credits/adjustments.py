@@ -1,103 +1,35 @@
-"""Corrections: add credits to a balance or take some away, with a reason. A balance is never set."""
+"""Corrections: everything that puts credits right by hand, one kind at a time, each with a reason."""
 
-import pandas as pd
 import streamlit as st
 
-from analytics import frames
-from ledger import AdjustBalance, CreditType, Permission
-from ledger.core.lifecycle import allowed_expiry, default_expiry, last_day
-from pages.ui import forms, parts
-from pages.ui.forms import Form
+from pages.ui import address, forms, parts
+from pages.ui.corrections import KINDS, open_kinds
 from pages.ui.guard import Visit, guard
-from pages.ui.review import Act, receipt_panel, review
-from pages.ui.text import TYPE_WORDS, credit_text, day_text, escape
+from pages.ui.review import receipt_panel, review
 
-visit = guard(Permission.ADJUST_BALANCE)
-
-WAYS = {"add": "Add credits", "take": "Take credits away"}
-REASONS = {
-    "add": ("service_problem", "billing_error", "goodwill", "data_correction", "other"),
-    "take": ("data_correction", "billing_error", "contract", "other"),
-}
-IN_BURN_ORDER = "burn_order"
-
-
-def fields(form: Form) -> tuple[AdjustBalance | None, str, bool]:
-    """Draw the fields; the command or None while it cannot be made, the customer's name, and whether it takes away."""
-    way = form.choice("way", "What to do", list(WAYS), words=WAYS)
-    is_removal = way == "take"
-    if is_removal:
-        st.markdown(":red[**This takes credits away from the customer.**]")
-    account = form.customer()
-    amount_micro = form.credits("amount", "Credits to take away" if is_removal else "Credits to add")
-    name = forms.customer_names(visit).get(account or "", "")
-    if is_removal:
-        batch = form.select("batch_id", "Take from", _sources(account), default=IN_BURN_ORDER)
-        reason = form.reason(codes=REASONS[way])
-        if account is None or not amount_micro:
-            return None, name, True
-        batch_id = None if batch in (None, IN_BURN_ORDER) else int(str(batch))
-        return AdjustBalance(account, -amount_micro, reason, batch_id=batch_id), name, True
-    kinds = [kind for kind in CreditType if kind is not CreditType.PURCHASED]
-    words = {kind.value: TYPE_WORDS[kind] for kind in kinds}
-    kind = CreditType(form.select("credit_type", "As", words, default=CreditType.COMPENSATION.value) or "compensation")
-    zone = forms.customer_zone(visit, account)
-    today = visit.ledger.clock.now().astimezone(zone).date()
-    allowed = allowed_expiry(kind, today)
-    last = form.day(
-        "expires_on",
-        "Usable through",
-        default=default_expiry(kind, today),
-        earliest=allowed.earliest,
-        latest=allowed.latest,
-        variant=f"{kind} {today}",
-        help="The last day on which the credits can be used, whole day in the customer's zone",
-    )
-    reason = form.reason(codes=REASONS[way])
-    if account is None or amount_micro is None:
-        return None, name, False
-    return AdjustBalance(account, amount_micro, reason, credit_type=kind, expires_on=last), name, False
-
-
-def _sources(account: str | None) -> dict[str, str]:
-    """Where credits can be taken from: the burn order, or one batch with credits left."""
-    options = {IN_BURN_ORDER: "All batches, in burn order"}
-    if account is None:
-        return options
-    zone = forms.customer_zone(visit, account)
-    found = visit.ask(frames.load_batches, account=account, at=visit.at)
-    for row in found[found["state"].isin(["open", "scheduled"])].to_dict("records"):
-        ends = "never expires"
-        if pd.notna(row["expires_at"]):
-            ends = f"usable through {day_text(last_day(row['expires_at'], zone), visit.locale)}"
-        left = credit_text(row["left_micro"], visit.locale)
-        options[str(row["batch_id"])] = f"Batch {row['batch_id']}: {left} {row['credit_type']} left, {ends}"
-    return options
+visit = guard(*dict.fromkeys(kind.PERMISSION for kind in KINDS.values()))
 
 
 def page(visit: Visit) -> None:
-    """Form, or what became of it."""
-    parts.header(visit, "Correct a balance")
-    batch = st.query_params.get("batch")
-    account = st.query_params.get("customer")
-    form = forms.open_form(
-        visit, "adjust", prefill={"account": account, "batch_id": batch, "way": "take" if batch else None}
-    )
+    """The choice of what to do, and its form, or what became of it."""
+    parts.header(visit, "Corrections")
+    kinds = open_kinds(visit)
+    words = {word: kind.WORDS for word, kind in kinds.items()}
+    chosen = address.radio("kind", "What to do", list(kinds), default=next(iter(kinds)), format_func=words.__getitem__)
+    kind = kinds[chosen]
+    # Each kind has a draft of its own, so a look at another one loses nothing.
+    form = forms.open_form(visit, chosen, prefill=kind.prefill(st.query_params.to_dict()))
     receipt = forms.outcome(form)
     if receipt is not None:
         names = forms.customer_names(visit)
-        receipt_panel(form, receipt, done="Corrected.", name=names.get(receipt.account or "", ""))
+        receipt_panel(form, receipt, done=kind.DONE, name=names.get(receipt.account or "", ""))
         return
     forms.offer_draft(form)
     left, right = forms.columns()
     with left:
-        command, name, is_removal = fields(form)
+        command, _, act = kind.fields(form)
     with right:
-        button = "Take away" if is_removal else "Add"
-        if command is not None:
-            amount = credit_text(abs(command.amount_micro), visit.locale)
-            button = f"{button} {amount} credits {'from' if is_removal else 'to'} {escape(name)}"
-        review(form, command, Act(button=button, is_removal=is_removal))
+        review(form, command, act)
 
 
 page(visit)

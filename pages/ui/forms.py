@@ -277,6 +277,8 @@ def open_form(visit: Visit, name: str, *, prefill: Mapping[str, Any] | None = No
     holder = f"form:{name}:{visit.actor.id}"
     state: DraftState | None = st.session_state.get(holder)
     given = address.get(_PARAM)
+    if given and _form_of(given) != name:
+        given = None  # the page has several forms, and the address still names the draft of another one
     filled = {field: value for field, value in (prefill or {}).items() if value}
     if given and (state is None or state.key != given):
         state = _known(visit, name, given)
@@ -349,9 +351,18 @@ def new_key(name: str) -> str:
     return f"{name}-{secrets.token_hex(8)}"
 
 
+def removal_warning() -> None:
+    """Said above the fields and again in the review of everything that takes credits away."""
+    st.markdown(":red[**This takes credits away from the customer.**]")
+
+
 def sentence(message: str) -> str:
     """A fault as a sentence: capital first, full stop last."""
     return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")
+
+
+def _form_of(key: str) -> str:
+    return key.rpartition("-")[0]
 
 
 def _known(visit: Visit, name: str, key: str) -> DraftState | None:

@@ -11,7 +11,7 @@ from babel import Locale
 
 from analytics import frames
 from ledger import Actor, Ledger, NotPermitted, NotSetUp, Permission, Unavailable
-from ledger.core.policy import ACT_WORDS, allows, roles_with
+from ledger.core.policy import ACT_WORDS, allows, may_ask, roles_with
 from pages.ui import data, identity
 from pages.ui.text import escape, reader_locale
 
@@ -49,6 +49,10 @@ class Visit:
         """Whether this person may do something: for buttons and links that would only lead to a refusal."""
         return allows(self.actor, permission)
 
+    def may_start(self, permission: Permission) -> bool:
+        """Whether this person may do something, or ask a second person to let it happen."""
+        return allows(self.actor, permission) or may_ask(self.actor, permission)
+
     def ask(self, question: Callable[..., T], /, **wanted: Any) -> T:
         """The cached answer of a loader of analytics.frames; see `data.ask`."""
         return data.ask(self.ledger, self.moment, question, **wanted)
@@ -66,8 +70,11 @@ class Visit:
         return data.kept(self.ledger, self.moment, name, build, *parts)
 
 
-def guard(permission: Permission) -> Visit:
-    """Let the page go on, or say why not and stop."""
+def guard(permission: Permission, *others: Permission) -> Visit:
+    """Let the page go on when this person may do, or may ask for, one of the things it is for; or say why not and stop.
+
+    What may only be asked for becomes a request in the review (pages/ui/review.py); looking is never asked for.
+    """
     actor = identity.current()
     if actor is None:
         _title()
@@ -75,7 +82,8 @@ def guard(permission: Permission) -> Visit:
         st.stop()
     try:
         opened = data.ledger()
-        opened.require(actor, permission)
+        if not any(allows(actor, one) or may_ask(actor, one) for one in (permission, *others)):
+            opened.require(actor, permission)
         return Visit(actor, opened, data.company_of(opened), data.moment_of(opened), reader_locale())
     except NotPermitted:
         _title()

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from ledger import (
+    AskApproval,
     Command,
     Conflict,
     InsufficientCredits,
@@ -19,7 +20,8 @@ from ledger import (
     Unavailable,
 )
 from ledger.core.lifecycle import last_day
-from pages.ui import address, forms
+from ledger.core.policy import roles_with
+from pages.ui import address, forms, identity
 from pages.ui.forms import Form
 from pages.ui.guard import Visit
 from pages.ui.text import (
@@ -58,6 +60,8 @@ def review(form: Form, command: Any, act: Act) -> None:
         st.markdown("**What will happen**")
         if effect is not None:
             st.table(effect_rows(form.visit, effect, act), border="horizontal")
+            if effect.needs_approval:
+                st.info(_who_approves(form.visit, command), icon=":material/how_to_reg:")
         elif refusal:
             st.error(escape(refusal), title="This cannot be booked")
         else:
@@ -86,8 +90,11 @@ def review(form: Form, command: Any, act: Act) -> None:
 
 
 def receipt_panel(form: Form, receipt: Receipt, *, done: str, name: str) -> None:
-    """What was booked, with links to the entry and the customer, and a way to do another."""
+    """What was booked or asked for, with links to the entry and the customer, and a way to do another."""
     visit = form.visit
+    if receipt.kind == AskApproval.kind:
+        _asked_panel(form, receipt, name=name)
+        return
     st.success(
         f"{done} Entry {receipt.transaction_id}, available "
         f"{change_arrow(receipt.available_before_micro, receipt.available_after_micro, visit.locale)}.",
@@ -103,15 +110,38 @@ def receipt_panel(form: Form, receipt: Receipt, *, done: str, name: str) -> None
             query_params=address.link(entry=receipt.transaction_id),
             width="content",
         )
-        if receipt.account:
-            st.page_link(
-                "customers/customer.py",
-                label=escape(name),
-                icon=":material/person:",
-                query_params=address.link(customer=receipt.account),
-                width="content",
-            )
-        st.button("Do another", icon=":material/add:", key="another", on_click=forms.start_again, args=(form,))
+        _onward(form, receipt, name=name)
+
+
+def _asked_panel(form: Form, receipt: Receipt, *, name: str) -> None:
+    st.info(
+        f"Request {receipt.approval_id} waits for a second person. Nothing is booked yet; it will be when somebody "
+        "else approves it.",
+        title="Approval asked for",
+        icon=":material/how_to_reg:",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link(
+            "credits/approvals.py",
+            label=f"Request {receipt.approval_id} under Approvals",
+            icon=":material/how_to_reg:",
+            query_params=address.link(request=receipt.approval_id),
+            width="content",
+        )
+        _onward(form, receipt, name=name)
+
+
+def _onward(form: Form, receipt: Receipt, *, name: str) -> None:
+    """The customer's page, and the form again."""
+    if receipt.account:
+        st.page_link(
+            "customers/customer.py",
+            label=escape(name),
+            icon=":material/person:",
+            query_params=address.link(customer=receipt.account),
+            width="content",
+        )
+    st.button("Do another", icon=":material/add:", key="another", on_click=forms.start_again, args=(form,))
 
 
 def effect_rows(visit: Visit, effect: Receipt, act: Act) -> dict[str, str]:
@@ -157,20 +187,34 @@ def _effect(form: Form, command: Any) -> tuple[Receipt | None, dict[str, str], s
         return None, faults, str(error)
 
 
+def _who_approves(visit: Visit, command: Command) -> str:
+    """Why the act becomes a request, and who can let it happen."""
+    roles = " or ".join(identity.ROLE_WORDS[role] for role in roles_with(command.permission))
+    if visit.may(command.permission):
+        why = "This is more than one person may do alone."
+    else:
+        why = f"As {identity.ROLE_WORDS[visit.actor.role]} you may ask for this, not do it."
+    return f"{why} You ask for approval now; it is booked when another person with the role {roles} approves it."
+
+
 def _confirm(form: Form, command: Command, act: Act, effect: Receipt) -> None:
     if form.state.is_answered:
         # The button's callback ran: the dialog closes and the page says what became of it.
         form.state.is_answered = False
         st.rerun()
     if act.is_removal:
-        st.markdown(":red[**This takes credits away from the customer.**]")
+        forms.removal_warning()
     st.table(effect_rows(form.visit, effect, act), border="horizontal")
+    button = act.button
+    if effect.needs_approval:
+        st.info(_who_approves(form.visit, command), icon=":material/how_to_reg:")
+        command, button = AskApproval(command), f"Ask for approval: {act.button}"
     ready = True
     if act.caution:
         st.warning(act.caution, icon=":material/content_copy:")
         ready = st.checkbox("Yes, book it a second time", key=f"{form.state.key}:again")
     st.button(
-        act.button,
+        button,
         type="primary",
         key="confirm",
         disabled=not ready,

@@ -26,6 +26,8 @@ READ_PAGES = (
     "system/audit.py",
 )
 WRITE_PAGES = ("credits/grants.py", "credits/top_ups.py", "credits/adjustments.py")
+# Where account managers may ask for what admins do.
+ASKED_PAGES = ("credits/grants.py",)
 HOSTILE_NAMES = (
     "![x](http://evil.invalid/x.png)",
     "<script>alert(1)</script>",

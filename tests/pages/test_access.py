@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from ledger.settings import settings
-from tests.pages.conftest import READ_PAGES, WRITE_PAGES, Pages
+from tests.pages.conftest import ASKED_PAGES, READ_PAGES, WRITE_PAGES, Pages
+
+_MAX_ASKS = {("max", page) for page in ASKED_PAGES}
 
 
 @pytest.mark.parametrize("who", ["ada", "fiona", "max"])
@@ -26,8 +28,18 @@ def test_an_admin_gets_the_form(pages: Pages, page: str) -> None:
     assert "Review" in [button.label for button in app.button]
 
 
-@pytest.mark.parametrize("who", ["fiona", "max"])
-@pytest.mark.parametrize("page", WRITE_PAGES)
+@pytest.mark.parametrize("page", ASKED_PAGES)
+def test_an_account_manager_gets_the_form_to_ask_with(pages: Pages, page: str) -> None:
+    app = pages.open(page, who="max")
+    assert not app.exception
+    assert not app.error
+    assert "Review" in [button.label for button in app.button]
+
+
+@pytest.mark.parametrize(
+    ("page", "who"),
+    [(page, who) for page in WRITE_PAGES for who in ("fiona", "max") if (who, page) not in _MAX_ASKS],
+)
 def test_nobody_else_may_write_and_is_told_whom_to_ask(pages: Pages, page: str, who: str) -> None:
     app = pages.open(page, who=who)
     assert not app.exception

@@ -233,6 +233,6 @@ def test_everybody_can_use_review_receipt_and_refusal(app: App, browser: Browser
         page.get_by_role("dialog").get_by_role("button", name="Take away").click()
         expect(page.get_by_text("Corrected. Entry")).to_be_visible()
         assert axe_violations(page) == []
-    with open_page(browser, app.address("grants?as=max"), scheme=scheme) as page:
+    with open_page(browser, app.address("grants?as=fiona"), scheme=scheme) as page:
         expect(page.get_by_text("No permission")).to_be_visible()
         assert axe_violations(page) == []

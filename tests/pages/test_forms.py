@@ -231,7 +231,7 @@ def test_a_payment_reference_used_before_is_refused(pages: Pages) -> None:
 
 def test_credits_are_taken_in_burn_order(pages: Pages) -> None:
     app = pages.open("credits/adjustments.py", customer="cus_acme")
-    field(app, "radio", "What to do").set_value("take").run()
+    field(app, "radio", "Add or take").set_value("take").run()
     field(app, "text_input", "Credits to take away").input("10")
     field(app, "selectbox", "Reason").select("billing_error")
     field(app, "text_input", "Note").input("billed twice last week").run()
@@ -241,7 +241,7 @@ def test_credits_are_taken_in_burn_order(pages: Pages) -> None:
 
 def test_more_than_there_is_cannot_be_taken(pages: Pages) -> None:
     app = pages.open("credits/adjustments.py", customer="cus_acme")
-    field(app, "radio", "What to do").set_value("take").run()
+    field(app, "radio", "Add or take").set_value("take").run()
     field(app, "text_input", "Credits to take away").input("5000").run()
     assert "short" in errors(app)
 
@@ -251,6 +251,29 @@ def test_a_named_batch_can_be_taken_from(pages: Pages) -> None:
     assert field(app, "selectbox", "Take from").value == "1"
     field(app, "text_input", "Credits to take away").input("5").run()
     assert "batch 1" in table_text(app)
+
+
+def test_what_one_person_may_not_do_alone_becomes_a_request(pages: Pages) -> None:
+    app = fill_grant(pages.open("credits/grants.py"), amount="100001")
+    assert "This is more than one person may do alone" in app.info[0].value
+    app = confirm(app)
+    assert "Nothing is booked yet" in app.info[0].value
+    receipt = pages.ledger.receipt(actor=ADA, key=draft_key(app))
+    assert receipt is not None
+    assert (receipt.kind, receipt.new_batches) == ("ask_approval", ())
+
+
+def test_an_account_manager_asks_for_what_an_admin_does(pages: Pages) -> None:
+    app = fill_grant(pages.open("credits/grants.py", who="max"))
+    assert "As account manager you may ask for this" in app.info[0].value
+    field(app, "button", "Review").click().run()
+    button = next(button for button in app.button if button.key == "confirm")
+    assert button.label == "Ask for approval: Grant 50 credits to Acme Robotics"
+    button.click()
+    app.run()
+    assert "Nothing is booked yet" in app.info[0].value
+    again = pages.open("credits/grants.py", who="max", draft=draft_key(app))
+    assert "Nothing is booked yet" in again.info[0].value
 
 
 def test_forms_work_on_an_empty_company(sqlite_url: str, make_pages: Callable[[str], Pages]) -> None:
