@@ -34,7 +34,9 @@ from ledger.operations.approvals import AskApproval, DecideApproval
 from ledger.operations.catalog import DefineBundle, DefinePackage, SetFeaturePrice
 from ledger.operations.corrections import AdjustBalance
 from ledger.operations.expiry import ExpireDue
+from ledger.operations.give_back import GiveBack
 from ledger.operations.grants import IssueGrant
+from ledger.operations.holds import CaptureHold, ExtendHold, PlaceHold, ReleaseHold
 from ledger.operations.overdraft import ApproveOverdraft
 from ledger.operations.payments import RecordTopUp
 from ledger.operations.refunds import RefundPurchase
@@ -56,6 +58,7 @@ __all__ = [
     "Batch",
     "BatchClosed",
     "Bucket",
+    "CaptureHold",
     "ChangeCustomer",
     "Command",
     "Conflict",
@@ -65,8 +68,10 @@ __all__ = [
     "DefinePackage",
     "EventReused",
     "ExpireDue",
+    "ExtendHold",
     "Fault",
     "GatewayError",
+    "GiveBack",
     "HoldAlreadyResolved",
     "HoldReused",
     "InsufficientCredits",
@@ -87,6 +92,7 @@ __all__ = [
     "Overdraft",
     "PeriodClosed",
     "Permission",
+    "PlaceHold",
     "Reason",
     "Receipt",
     "RecordTopUp",
@@ -95,6 +101,7 @@ __all__ = [
     "ReferenceUsed",
     "RefundPurchase",
     "Refusal",
+    "ReleaseHold",
     "Role",
     "SetFeaturePrice",
     "Take",

@@ -107,7 +107,9 @@ def _book_lapse(context: "Context", state: AccountState, one: Hold) -> None:
     sub.transaction_id = context.transaction_id
     lines = release_lines(state, one, one.parts, one.expires_at)
     post(sub.posting, state, transaction_id=sub.transaction_id, lines=lines)
-    receipt = effect("lapse_hold", state, context.at, before, returned=one.parts, hold_id=one.id)
+    gone = {line.batch_id for line in lines if line.to_bucket is Bucket.EXPIRED}
+    expired = tuple(take for take in one.parts if take.batch_id in gone)
+    receipt = effect("lapse_hold", state, context.at, before, returned=one.parts, expired=expired, hold_id=one.id)
     values = {"hold_id": one.id, "new_state": "lapsed", "captured": 0, "at": one.expires_at}
     sub.queue(RESOLVE_HOLD, values | {"transaction": sub.transaction_id})
     sub.book(Outcome(receipt, state.id, one.expires_at))

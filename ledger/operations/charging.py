@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,10 @@ from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotFound
 from ledger.journal import AccountState, Line, post
 from ledger.models import OWED, bundle, bundle_feature, feature_price
+
+# Clocks of callers may run a little ahead of ours.
+FUTURE_TOLERANCE = timedelta(minutes=5)
+EVENT_ID_MAX_CHARS = 200
 
 PRICE_IN_FORCE = Prepared(
     sa.select(feature_price.c.id, feature_price.c.price_micro, feature_price.c.factors, feature_price.c.ends_at)
@@ -49,6 +53,13 @@ ALL_BUNDLES = Prepared(
     .join(bundle, bundle_feature.c.bundle_id == bundle.c.id)
     .order_by(bundle.c.discount_ppm.desc(), bundle.c.id)
 )
+
+
+def occurrence_faults(occurred_at: datetime | None, *, now: datetime) -> list[Fault]:
+    """Faults of when a use happened: not after now, save what clocks differ by."""
+    if occurred_at is None or occurred_at <= now + FUTURE_TOLERANCE:
+        return []
+    return [Fault("occurred_at", f"is in the future; it is now {now:%Y-%m-%d %H:%M} UTC")]
 
 
 @dataclass(frozen=True, slots=True)

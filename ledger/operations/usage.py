@@ -1,7 +1,7 @@
 """Usage: what customers did, priced and charged to their batches. The hot path of the ledger."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -19,19 +19,18 @@ from ledger.operations.charging import (
     ALL_BUNDLES,
     ALL_PRICES,
     BUNDLE_IN_FORCE,
+    EVENT_ID_MAX_CHARS,
     PRICE_IN_FORCE,
     Charges,
     Price,
     Prices,
     Use,
+    occurrence_faults,
     price_of,
 )
 from ledger.receipt import Refusal
 
-# Clocks of callers may run a little ahead of ours.
-FUTURE_TOLERANCE = timedelta(minutes=5)
 BULK_MAX_EVENTS = 10_000
-EVENT_ID_MAX_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +109,8 @@ _KNOWN_EVENT = Prepared(
 
 def record_usage(context: Context, command: RecordUsage) -> Outcome:
     event = command.event
-    if event.occurred_at > context.at + FUTURE_TOLERANCE:
-        raise InvalidCommand([Fault("occurred_at", _in_the_future(context.at))])
+    if faults := occurrence_faults(event.occurred_at, now=context.at):
+        raise InvalidCommand(faults)
     state, price, bundle_row, known, row_id = _load_for(context, command)
     before = Before.of(state, context.at)
     if known:
@@ -242,10 +241,7 @@ class _Bulk:
         return True
 
     def _check(self, event: UsageEvent) -> None:
-        faults = event.faults()
-        if not faults and event.occurred_at > self._context.at + FUTURE_TOLERANCE:
-            faults = [Fault("occurred_at", _in_the_future(self._context.at))]
-        if faults:
+        if faults := event.faults() or occurrence_faults(event.occurred_at, now=self._context.at):
             raise InvalidCommand(faults)
 
 
@@ -271,10 +267,6 @@ def _use(row_id: int, event: UsageEvent, cost_micro: int, price: Price) -> Use:
 def _shown(event_id: str) -> str:
     """An id as a receipt can carry it: a refused one may hold what no database stores, or be endless."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in event_id[:EVENT_ID_MAX_CHARS])
-
-
-def _in_the_future(at: datetime) -> str:
-    return f"is in the future; it is now {at:%Y-%m-%d %H:%M} UTC"
 
 
 def _known_events(is_postgresql: bool) -> Prepared:
