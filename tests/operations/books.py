@@ -2,6 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
+from fractions import Fraction
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +12,7 @@ import sqlalchemy as sa
 
 from ledger import Ledger
 from ledger.models import metadata
+from tests.operations.books_decisions import of_approvals, of_overdrafts, of_refunds
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -50,7 +54,16 @@ def row_counts(ledger: Ledger) -> dict[str, int]:
 def audit(ledger: Ledger) -> list[str]:
     """What does not add up, as sentences: everything is added again from the entries."""
     rows = all_rows(ledger)
-    return [*_of_entries(rows), *_of_totals(rows), *_of_usage(rows)]
+    return [
+        *_of_entries(rows),
+        *_of_totals(rows),
+        *_of_usage(rows),
+        *_of_prices(rows),
+        *_of_packages(rows),
+        *of_refunds(rows),
+        *of_approvals(rows),
+        *of_overdrafts(rows),
+    ]
 
 
 def _of_entries(rows: Rows) -> Iterator[str]:
@@ -140,6 +153,54 @@ def _of_usage(rows: Rows) -> Iterator[str]:
         yield f"usage_daily is {daily}, the entries say {dict(used)}"
     if sum(row["events"] for row in rows["usage_daily"]) != len(events):
         yield "usage_daily counts other events than there are"
+
+
+def _of_prices(rows: Rows) -> Iterator[str]:
+    """Every use costs its price version × quantity × complexity × what its bundle leaves, rounded up once."""
+    prices = {row["id"]: row for row in rows["feature_price"]}
+    bundles = {row["id"]: row for row in rows["bundle"]}
+    in_bundle = {(row["bundle_id"], row["feature"]) for row in rows["bundle_feature"]}
+    for event in rows["usage_event"]:
+        name, at = f"event {event['event_id']}", event["occurred_at"]
+        if event["price_id"] is None:
+            continue
+        price = prices[event["price_id"]]
+        if price["feature"] != event["feature"] or not _in_force(price, at):
+            yield f"{name} was charged at price {price['id']}, which was not in force"
+        cost = Fraction(price["price_micro"] * event["quantity_micro"], 1_000_000)
+        if event["complexity"]:
+            cost *= Fraction(price["factors"][event["complexity"]], 1_000_000)
+        if event["bundle_id"] is not None:
+            bundle = bundles[event["bundle_id"]]
+            if (bundle["id"], event["feature"]) not in in_bundle or not _in_force(bundle, at):
+                yield f"{name} got the discount of bundle {bundle['id']}, which did not apply"
+            cost *= 1 - Fraction(bundle["discount_ppm"], 1_000_000)
+        if event["cost_micro"] != ceil(cost):
+            yield f"{name} costs {event['cost_micro']}, its price makes it {cost}"
+
+
+def _of_packages(rows: Rows) -> Iterator[str]:
+    """Every sale of a package was of a version for sale then, at its price, and no customer bought too many."""
+    versions = {row["id"]: row for row in rows["package"]}
+    reversed_ids = {row["reverses_id"] for row in rows["transaction"]}
+    bought: dict[tuple[int, str], int] = defaultdict(int)
+    for batch in rows["batch"]:
+        details = batch["details"]
+        if batch["parent_id"] is not None or "package_id" not in details or batch["made_by_id"] in reversed_ids:
+            continue
+        version = versions[details["package_id"]]
+        bought[batch["account_id"], version["code"]] += 1
+        sold = (batch["granted_micro"], batch["cost_cents"], batch["currency"])
+        if sold != (version["credits_micro"], version["price_cents"], version["currency"]):
+            yield f"batch {batch['id']} was not sold as package {version['code']}: {sold}"
+        if details["package"] != version["code"] or not _in_force(version, batch["granted_at"]):
+            yield f"batch {batch['id']} was sold as package {version['code']} when that was not for sale"
+        if bought[batch["account_id"], version["code"]] > (version["per_customer_limit"] or len(rows["batch"])):
+            yield f"batch {batch['id']} is more of package {version['code']} than one customer may buy"
+
+
+def _in_force(version: dict[str, Any], at: datetime) -> bool:
+    return bool(version["effective_at"] <= at and (version["ends_at"] is None or at < version["ends_at"]))
 
 
 def _moved(entry: dict[str, Any], bucket: str) -> int:
