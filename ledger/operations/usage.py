@@ -1,5 +1,6 @@
 """Usage: what customers did, priced and charged to their batches. The hot path of the ledger."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -108,18 +109,30 @@ _KNOWN_EVENT = Prepared(
 
 
 def record_usage(context: Context, command: RecordUsage) -> Outcome:
-    event = command.event
-    if faults := occurrence_faults(event.occurred_at, now=context.at):
+    if faults := occurrence_faults(command.event.occurred_at, now=context.at):
         raise InvalidCommand(faults)
     state, price, bundle_row, known, row_id = _load_for(context, command)
+    return charge(context, state, command, lambda: price_of(price, bundle_row, command.event.feature), known, row_id)
+
+
+def charge(
+    context: Context,
+    state: AccountState,
+    command: RecordUsage,
+    find_price: Callable[[], Price],
+    known: Sequence[Any] | None,
+    row_id: int,
+) -> Outcome:
+    """Charge one event to a locked account; what is ``known`` of it is its transaction and its content."""
+    event = command.event
     before = Before.of(state, context.at)
     if known:
         transaction_id, *content = known
-        if tuple(content) != _content(event):
+        if tuple(content) != content_of(event):
             raise EventReused(event_id=event.event_id)
         receipt = effect(command.kind, state, context.at, before, transaction_id=transaction_id, replayed=True)
         return Outcome(receipt, state.id, context.at, nothing_to_do=True)
-    in_force = price_of(price, bundle_row, event.feature)
+    in_force = find_price()
     cost = in_force.cost_micro(event.feature, event.quantity_micro, event.complexity)
     plan = plan_consumption(state.batches.values(), cost, at=context.at, feature=event.feature)
     if plan.shortfall_micro > state.credit_line_micro(context.at):
@@ -215,7 +228,7 @@ class _Bulk:
 
     def charge(self, row_id: int, event: UsageEvent) -> bool:
         """Charge one event; False when it was charged before. Raises why it cannot be charged."""
-        content = _content(event)
+        content = content_of(event)
         booked = self.known.get(event.event_id)
         if booked is not None:
             if booked != content:
@@ -245,7 +258,8 @@ class _Bulk:
             raise InvalidCommand(faults)
 
 
-def _content(event: UsageEvent) -> tuple[Any, ...]:
+def content_of(event: UsageEvent) -> tuple[Any, ...]:
+    """What has to be the same when an event id comes again."""
     return (event.feature, event.quantity_micro, event.occurred_at, event.member, event.complexity)
 
 
