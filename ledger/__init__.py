@@ -2,8 +2,10 @@
 
 from ledger.commands import Command, Reason
 from ledger.core.amounts import MICRO, Money, credits_to_micro, micro_to_text
+from ledger.core.plans import LEAD_CREDITS_MICRO, AllocationKind
 from ledger.core.policy import SYSTEM, Actor, Permission, Role
 from ledger.core.records import AccountType, Batch, Bucket, CreditType, Take
+from ledger.core.referrals import ReferralState
 from ledger.errors import (
     AlreadyReversed,
     ApprovalDecided,
@@ -30,6 +32,7 @@ from ledger.errors import (
     Unavailable,
 )
 from ledger.facade import Ledger, open_ledger
+from ledger.operations.allocations import AllocatePlanCredits
 from ledger.operations.approvals import AskApproval, DecideApproval
 from ledger.operations.catalog import DefineBundle, DefinePackage, SetFeaturePrice
 from ledger.operations.corrections import AdjustBalance
@@ -37,19 +40,32 @@ from ledger.operations.expiry import ExpireDue
 from ledger.operations.give_back import GiveBack
 from ledger.operations.grants import IssueGrant
 from ledger.operations.holds import CaptureHold, ExtendHold, PlaceHold, ReleaseHold
+from ledger.operations.leads import ConvertLead, OpenLead
 from ledger.operations.overdraft import ApproveOverdraft
 from ledger.operations.payments import RecordTopUp
+from ledger.operations.plans import CancelPlan, ChangePlan, DefinePlan, StartPlan
+from ledger.operations.programmes import (
+    CreateReferralCode,
+    DefineReferralProgramme,
+    DisableReferralCode,
+    EndReferralProgramme,
+)
+from ledger.operations.referrals import InviteReferral, JoinReferral
 from ledger.operations.refunds import RefundPurchase
+from ledger.operations.rewards import QualifyReferral, RefuseReferral, ReleaseReferral
 from ledger.operations.setup import ChangeCustomer, OpenAccount
 from ledger.operations.usage import RecordUsage, RecordUsageBulk, UsageEvent
 from ledger.receipt import NewBatch, Overdraft, Receipt, Refusal
 
 __all__ = [
+    "LEAD_CREDITS_MICRO",
     "MICRO",
     "SYSTEM",
     "AccountType",
     "Actor",
     "AdjustBalance",
+    "AllocatePlanCredits",
+    "AllocationKind",
     "AlreadyReversed",
     "ApprovalDecided",
     "ApprovalRequired",
@@ -58,14 +74,22 @@ __all__ = [
     "Batch",
     "BatchClosed",
     "Bucket",
+    "CancelPlan",
     "CaptureHold",
     "ChangeCustomer",
+    "ChangePlan",
     "Command",
     "Conflict",
+    "ConvertLead",
+    "CreateReferralCode",
     "CreditType",
     "DecideApproval",
     "DefineBundle",
     "DefinePackage",
+    "DefinePlan",
+    "DefineReferralProgramme",
+    "DisableReferralCode",
+    "EndReferralProgramme",
     "EventReused",
     "ExpireDue",
     "ExtendHold",
@@ -76,7 +100,9 @@ __all__ = [
     "HoldReused",
     "InsufficientCredits",
     "InvalidCommand",
+    "InviteReferral",
     "IssueGrant",
+    "JoinReferral",
     "KeyReused",
     "Ledger",
     "LedgerCorrupt",
@@ -89,21 +115,27 @@ __all__ = [
     "NotPermitted",
     "NotSetUp",
     "OpenAccount",
+    "OpenLead",
     "Overdraft",
     "PeriodClosed",
     "Permission",
     "PlaceHold",
+    "QualifyReferral",
     "Reason",
     "Receipt",
     "RecordTopUp",
     "RecordUsage",
     "RecordUsageBulk",
     "ReferenceUsed",
+    "ReferralState",
     "RefundPurchase",
     "Refusal",
+    "RefuseReferral",
     "ReleaseHold",
+    "ReleaseReferral",
     "Role",
     "SetFeaturePrice",
+    "StartPlan",
     "Take",
     "Unavailable",
     "UsageEvent",

@@ -19,10 +19,11 @@ from ledger.core.records import CreditType
 from ledger.database import Database
 from ledger.demo_cast import DAYS, FEATURES, Customer, Gift, characters
 from ledger.facade import Ledger
+from ledger.operations.catalog import SetFeaturePrice
 from ledger.operations.corrections import AdjustBalance
 from ledger.operations.grants import IssueGrant
 from ledger.operations.payments import RecordTopUp
-from ledger.operations.setup import OpenAccount, SetFeaturePrice
+from ledger.operations.setup import OpenAccount
 from ledger.operations.usage import RecordUsageBulk, UsageEvent
 from ledger.receipt import Receipt
 from ledger.sweep import expire_due_everywhere

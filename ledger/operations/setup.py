@@ -1,24 +1,20 @@
-"""Opening and changing accounts, and pricing features: what has to be there before credits can move."""
+"""Opening and changing accounts: what has to be there before credits can move."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 
-from ledger.commands import Before, Command, Outcome, amount_faults, effect, instant_faults, text_faults
-from ledger.context import Context
-from ledger.core.amounts import MICRO
+from ledger.commands import Before, Command, Outcome, effect, text_faults
+from ledger.context import Context, Read, Rows
 from ledger.core.policy import Permission
 from ledger.core.records import AccountKind, AccountType
 from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand
-from ledger.models import account, customer, feature_price
+from ledger.models import account, customer
 from ledger.receipt import Receipt
-
-MAX_FACTOR_MICRO = 1000 * MICRO
 
 _ACCOUNT_NAMED = Prepared(sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")))
 _INSERT_ACCOUNT = Prepared(sa.insert(account).inline())
@@ -67,12 +63,6 @@ _TOUCH_ACCOUNT = Prepared(
         organisation=sa.func.coalesce(sa.bindparam("new_organisation", type_=sa.Text), account.c.organisation),
     )
 )
-_PRICE_AT = Prepared(
-    sa.select(feature_price.c.id).where(
-        feature_price.c.feature == sa.bindparam("feature"), feature_price.c.effective_at == sa.bindparam("at")
-    )
-)
-_INSERT_PRICE = Prepared(sa.insert(feature_price).inline())
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,55 +113,29 @@ class ChangeCustomer(Command):
         return found + ([] if self.name is None else text_faults("name", self.name))
 
 
-@dataclass(frozen=True, slots=True)
-class SetFeaturePrice(Command):
-    """A new version of a feature's price in credits per unit, in force from ``effective_at`` (None: from now on)."""
-
-    kind: ClassVar[str] = "set_feature_price"
-    permission: ClassVar[Permission] = Permission.MANAGE_CATALOG
-
-    feature: str
-    price_micro: int
-    label: str = ""
-    unit: str = "call"
-    effective_at: datetime | None = None
-    # Not for sale from then on; None: no end.
-    ends_at: datetime | None = None
-    # What a use of some complexity costs, as millionths of the price: {"high": 2_000_000} is twice as much.
-    factors: dict[str, int] = field(default_factory=dict)
-
-    def faults(self) -> list[Fault]:
-        return [
-            *self._factor_faults(),
-            *instant_faults("ends_at", self.ends_at),
-            *text_faults("feature", self.feature, longest=120),
-            *text_faults("label", self.label, required=False),
-            *text_faults("unit", self.unit, longest=40),
-            *amount_faults("price", self.price_micro),
-            *instant_faults("effective_at", self.effective_at),
-        ]
-
-    def _factor_faults(self) -> list[Fault]:
-        found = []
-        for name, factor in self.factors.items():
-            found += text_faults("factors", name, longest=120)
-            if not 0 < factor <= MAX_FACTOR_MICRO:
-                found.append(Fault("factors", f"{name} must be more than 0 and at most 1,000"))
-        return found
-
-
 def open_account(context: Context, command: OpenAccount) -> Outcome:
+    add_account(context, command)
+    # No account id on the transaction row: nothing has happened to the account yet.
+    return Outcome(Receipt(command.kind, command.account, context.at), None, context.at)
+
+
+def add_account(context: Context, command: OpenAccount, *reads: Read) -> tuple[int, list[Rows]]:
+    """Queue the rows of a new account ahead of the transaction; answers its id and the rows of the given reads.
+
+    Raises InvalidCommand when the account exists already, or another customer has that payment provider's id.
+    """
     work = context.work
-    same, known_payer, next_id = context.begin(
+    same, known_payer, next_id, *rest = context.begin(
         (_ACCOUNT_NAMED, {"account": command.account}),
         (_PAYER, {"account": command.account, "stripe_id": command.stripe_id}),
         work.next_ids(account),
+        *reads,
     )
     if same:
         raise InvalidCommand([Fault("account", f"{command.account!r} exists already; choose another id")])
     _refuse_second_payer(command, known_payer)
     id_ = work.ids_of(next_id)[0]
-    context.queue(
+    context.queue_ahead(
         _INSERT_ACCOUNT,
         {
             "id": id_,
@@ -188,7 +152,7 @@ def open_account(context: Context, command: OpenAccount) -> Outcome:
             "opened_at": context.at,
         },
     )
-    context.queue(
+    context.queue_ahead(
         _INSERT_CUSTOMER,
         {
             "account_id": id_,
@@ -201,8 +165,7 @@ def open_account(context: Context, command: OpenAccount) -> Outcome:
             "details": command.details,
         },
     )
-    # No account id on the transaction row: it is inserted before the account that it opens.
-    return Outcome(Receipt(command.kind, command.account, context.at), None, context.at)
+    return id_, rest
 
 
 def change_customer(context: Context, command: ChangeCustomer) -> Outcome:
@@ -223,32 +186,6 @@ def change_customer(context: Context, command: ChangeCustomer) -> Outcome:
     before = Before.of(state, context.at)
     receipt = effect(command.kind, state, context.at, before)
     return Outcome(receipt, state.id, context.at)
-
-
-def set_feature_price(context: Context, command: SetFeaturePrice) -> Outcome:
-    effective_at = command.effective_at or context.at
-    same, next_id = context.begin(
-        (_PRICE_AT, {"feature": command.feature, "at": effective_at}), context.work.next_ids(feature_price)
-    )
-    if same:
-        raise InvalidCommand(
-            [Fault("effective_at", f"{command.feature} has a price from that very instant already; choose another")]
-        )
-    context.queue(
-        _INSERT_PRICE,
-        {
-            "id": context.work.ids_of(next_id)[0],
-            "feature": command.feature,
-            "label": command.label or command.feature,
-            "unit": command.unit,
-            "price_micro": command.price_micro,
-            "effective_at": effective_at,
-            "ends_at": command.ends_at,
-            "factors": command.factors,
-            "transaction_id": context.transaction_id,
-        },
-    )
-    return Outcome(Receipt(command.kind, None, context.at), None, effective_at)
 
 
 def _as_stored(value: Any) -> Any:
