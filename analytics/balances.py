@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analytics.frames.schema import Schema, day, micro
+from ledger.core.records import Bucket
 
 PAST = Schema(
     "one company-zone day, no gaps, sorted; the last one is today",
@@ -47,11 +48,12 @@ def past(
     over = batches[(batches["expired_micro"] > 0) & batches["expires_at"].notna()]
     ends = (over["expires_at"] - pd.Timedelta(microseconds=1)).dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
     expired = by_day(ends, over["expired_micro"])
-    issued, removed = (
-        by_day(moved["day"], moved["amount_micro"])
-        for moved in (movements[movements["movement"] == word] for word in ("issued", "removed"))
-    )
-    lost = by_day(usage["day"], usage["used_micro"]) + expired + removed - issued
+    came = movements[movements["movement"] == "issued"]
+    went = movements[~movements["movement"].isin(["issued", "expired"])]
+    # What was used on debt never left the shelf; what repaid it did.
+    used = usage[usage["credit_type"] != Bucket.OWED]
+    lost = by_day(used["day"], used["used_micro"]) + expired
+    lost += by_day(went["day"], went["amount_micro"]) - by_day(came["day"], came["amount_micro"])
     # The end of a day is today's figure plus all that went, less all that came, on the days after it.
     later = np.append(np.cumsum(lost[:0:-1])[::-1], 0)
     return PAST.check(pd.DataFrame({"day": grid, "available_micro": available_micro + later, "expired_micro": expired}))

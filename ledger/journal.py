@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from ledger.core.burn import available_micro, plan_consumption
-from ledger.core.records import DEBT_MOVES, LEGAL_MOVES, Batch, Bucket, CreditType
+from ledger.core.limits import Member
+from ledger.core.records import DEBT_MOVES, LEGAL_MOVES, AccountKind, Batch, Bucket, CreditType
 from ledger.database import Prepared, Work
 from ledger.errors import LedgerCorrupt
 from ledger.models import account, batch, entry, transaction, usage_daily, usage_event
@@ -33,7 +34,10 @@ class AccountState:
     owed_micro: int = 0
     overdraft_limit_micro: int = 0
     overdraft_until: datetime | None = None
+    kind: AccountKind = AccountKind.CUSTOMER
     batches: dict[int, Batch] = field(default_factory=dict)
+    # Of a pool: members read so far, with what they have used, kept in step with what is queued.
+    members: dict[str, Member] = field(default_factory=dict)
 
     def usable_micro(self, at: datetime, feature: str | None = None) -> int:
         """Credits that can be used at that instant, those for other features than the given one left out."""
@@ -46,8 +50,11 @@ class AccountState:
         return max(0, self.overdraft_limit_micro - self.owed_micro)
 
     def balance_micro(self, at: datetime) -> int:
-        """Credits on the shelf, held and not yet effective ones included, without those that have expired by then."""
-        return sum(b.remaining_micro for b in self.batches.values() if b.expires_at is None or at < b.expires_at)
+        """Credits that may still be used, held and not yet effective ones included; of expired batches what is held."""
+        return sum(
+            b.remaining_micro if b.expires_at is None or at < b.expires_at else b.held_micro
+            for b in self.batches.values()
+        )
 
 
 @dataclass(frozen=True, slots=True)

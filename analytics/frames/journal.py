@@ -27,6 +27,8 @@ KIND_WORDS = {
     "expire": "Expired",
 }
 
+_MOVEMENTS = ("issued", "used", "expired", "removed", "refunded", "transferred", "owed")
+
 TRANSACTIONS = Schema(
     "one transaction, in the order asked for",
     (
@@ -83,19 +85,19 @@ BATCH_ENTRIES = Schema(
 MOVEMENTS = Schema(
     "one movement and credit type with credits moved in the period; types in their order",
     (
-        text("movement", "issued, used, expired or removed"),
-        text("credit_type", "credit type"),
-        micro("amount_micro", "credits moved, more than 0"),
+        text("movement", "issued, used, expired, removed, refunded, transferred or owed (debt repaid)"),
+        text("credit_type", "credit type; owed for what was used on debt"),
+        micro("amount_micro", "credits moved; negative when more came back than went"),
     ),
 )
 ACCOUNT_MOVEMENTS = Schema(
     "one move other than use on one day, oldest first",
     (
         day("day", "company-zone day from which it is true"),
-        text("movement", "issued, expired or removed"),
+        text("movement", "issued, expired, removed, refunded, transferred, owed (debt repaid) or held (still)"),
         whole("batch_id", "batch"),
         text("credit_type", "credit type"),
-        micro("amount_micro", "credits moved, more than 0"),
+        micro("amount_micro", "credits that came (issued) or went (all others); negative when they came back"),
     ),
 )
 
@@ -190,7 +192,7 @@ def load_movements(
     zone: ZoneInfo,
     account: str | None = None,
 ) -> pd.DataFrame:
-    """Credits issued, used, expired and removed in [since, until): see MOVEMENTS.
+    """Credits issued, used, expired, removed and so on in [since, until): see MOVEMENTS.
 
     Issued counts from when a batch is effective, expired from the batch's own date whether the sweep has booked it or
     not (as of ``at``), used by the company-zone day of the event. ``since`` and ``until`` are midnights of that zone.
@@ -202,15 +204,15 @@ def load_movements(
         sums[movement, credit_type] = sums.get((movement, credit_type), 0) + amount
 
     for row in ask(connection, queries.movements, cuts=cuts, at=at, account_name=account):
-        add("issued" if row.from_bucket == Bucket.ISSUED else row.to_bucket, row.credit_type, row.amount_micro)
+        add(row.movement, row.credit_type, row.amount_micro)
     for row in ask(connection, queries.unswept, cuts=cuts, at=at, account_name=account):
         add("expired", row.credit_type, row.amount_micro)
     days = (since.astimezone(zone).date(), until.astimezone(zone).date())
     for row in ask(connection, queries.used, cuts=days, account_name=account):
         add("used", row.credit_type, row.amount_micro)
-    types = [kind.value for kind in CreditType]
-    movements = ["issued", "used", "expired", "removed"]
-    keys = sorted(sums, key=lambda key: (movements.index(key[0]), types.index(key[1])))
+    types = [*(kind.value for kind in CreditType), Bucket.OWED.value]
+    moved = [key for key, amount in sums.items() if amount]
+    keys = sorted(moved, key=lambda key: (_MOVEMENTS.index(key[0]), types.index(key[1])))
     return MOVEMENTS.frame(
         {
             "movement": [movement for movement, _ in keys],
@@ -220,13 +222,15 @@ def load_movements(
     )
 
 
-def load_account_movements(connection: sa.Connection, *, account: str, since: datetime, zone: ZoneInfo) -> pd.DataFrame:
-    """Each booked move other than use of one account since an instant: see ACCOUNT_MOVEMENTS."""
-    rows = ask(connection, queries.account_movements, account_name=account, since=since).all()
+def load_account_movements(
+    connection: sa.Connection, *, account: str, since: datetime, at: datetime, zone: ZoneInfo
+) -> pd.DataFrame:
+    """Each booked move other than use of one account since an instant, and what holds keep: see ACCOUNT_MOVEMENTS."""
+    rows = ask(connection, queries.account_movements, account_name=account, since=since, at=at).all()
     return ACCOUNT_MOVEMENTS.frame(
         {
             "day": [_day(row, zone) for row in rows],
-            "movement": ["issued" if row.from_bucket == Bucket.ISSUED else row.to_bucket for row in rows],
+            "movement": [row.movement for row in rows],
             "batch_id": [row.batch_id for row in rows],
             "credit_type": [row.credit_type for row in rows],
             "amount_micro": [row.amount_micro for row in rows],

@@ -35,7 +35,7 @@ BATCHES_READ = Schema(
         whole("batch_id", "id"),
         text("credit_type", "credit type"),
         micro("granted_micro", "given at first"),
-        micro("left_micro", "still usable, now or later, holds included; 0 once expired"),
+        micro("left_micro", "still usable, now or later, holds included; of an expired one what is held"),
         micro("held_micro", "held"),
         micro("expired_micro", "expired unused, whether the sweep has booked it or not"),
         micro("removed_micro", "taken away by corrections"),
@@ -57,6 +57,7 @@ BATCHES = BATCHES_READ.extended(
     maybe_whole("value_cents", "cost basis of what is left, cents; absent when not bought"),
     maybe_whole("burn_number", "1 burns first; absent unless open with free credits"),
     text("state", "open, scheduled, expired or used up"),
+    text("only_for", "the only features that it pays for, separated by ', '; NaN when all"),
 )
 BALANCES = Schema(
     "one credit type, always all five, in their order",
@@ -135,24 +136,24 @@ def load_holdings(connection: sa.Connection, *, account: str, at: datetime, zone
 
     The figures are those that `load_customers`, `load_values`, `load_balance_by_type` and `load_batches` have of it.
     """
-    found = ask(connection, queries.batches, account_name=account).all()
+    found = ask(connection, queries.batches, account_name=account, at=at).all()
     alive = [row for row in found if row.remaining_micro and (row.expires_at is None or row.expires_at > at)]
     ends = [row.expires_at for row in alive if row.expires_at is not None]
     soon = end_of_day(today(at, zone) + timedelta(days=SOON_DAYS), zone)
     values: dict[str, int] = {}
-    for row in alive:
-        if row.cost_cents is not None:
-            part = share_of_cost_cents(row.cost_cents, part_micro=row.remaining_micro, whole_micro=row.granted_micro)
+    for row in found:
+        if row.cost_cents is not None and (left := _left(row, at)):
+            part = share_of_cost_cents(row.cost_cents, part_micro=left, whole_micro=row.granted_micro)
             values[row.currency] = values.get(row.currency, 0) + part
     return Holdings(
         available_micro=sum(_free(row) for row in alive if row.effective_at <= at),
-        held_micro=sum(row.held_micro for row in alive),
-        balance_micro=sum(row.remaining_micro for row in alive),
+        held_micro=sum(row.held_micro for row in found),
+        balance_micro=sum(_left(row, at) for row in found),
         expiring_30d_micro=sum(_free(row) for row in alive if row.expires_at is not None and row.expires_at <= soon),
         next_expiry_at=min(ends, default=None),
         value_cents=dict(sorted(values.items())),
         batches=_batches(found, at),
-        by_type=_by_type(alive, at),
+        by_type=_by_type(found, alive, at),
     )
 
 
@@ -161,7 +162,7 @@ def load_batches(connection: sa.Connection, *, account: str, at: datetime) -> pd
 
     The burn order is ledger.core.burn's own. Used credits are what was granted less what is left, expired and removed.
     """
-    return _batches(ask(connection, queries.batches, account_name=account).all(), at)
+    return _batches(ask(connection, queries.batches, account_name=account, at=at).all(), at)
 
 
 def load_balance_by_type(connection: sa.Connection, *, at: datetime, account: str | None = None) -> pd.DataFrame:
@@ -211,22 +212,23 @@ def load_all_core_batches(
 ) -> Mapping[str, list[Batch]]:
     """The same for every account that has any, by account, in one statement; or for one account alone."""
     found: dict[str, list[Batch]] = {}
-    for name, number, kind, *rest in plain_rows(ask(connection, queries.spendable, at=at, account_name=account)):
-        found.setdefault(name, []).append(Batch(number, _TYPES[kind], *rest))
+    for name, number, kind, *rest, scope in plain_rows(ask(connection, queries.spendable, at=at, account_name=account)):
+        found.setdefault(name, []).append(
+            Batch(number, _TYPES[kind], *rest, None if scope is None else frozenset(scope))
+        )
     return found
 
 
 def _batches(rows: Sequence[Any], at: datetime) -> pd.DataFrame:
     order = {b.id: n for n, b in enumerate(burn_order((_core(row) for row in rows), at=at), start=1)}
     states = [_state(row, at) for row in rows]
-    gone = [row.remaining_micro if state is BatchState.EXPIRED else 0 for row, state in zip(rows, states, strict=True)]
+    gone = [row.remaining_micro - _left(row, at) for row in rows]
     columns: dict[str, list[Any]] = {
         name: [getattr(row, name) for row in rows]
         for name in BATCHES_READ.names
-        if name not in ("left_micro", "transaction_id", "held_micro")
+        if name not in ("left_micro", "transaction_id")
     }
     columns["left_micro"] = [row.remaining_micro - lost for row, lost in zip(rows, gone, strict=True)]
-    columns["held_micro"] = [0 if lost else row.held_micro for row, lost in zip(rows, gone, strict=True)]
     columns["expired_micro"] = [row.expired_micro + lost for row, lost in zip(rows, gone, strict=True)]
     columns["transaction_id"] = [row.made_by_id for row in rows]
     columns["used_micro"] = [
@@ -237,6 +239,7 @@ def _batches(rows: Sequence[Any], at: datetime) -> pd.DataFrame:
     ]
     columns["burn_number"] = [order.get(row.batch_id) for row in rows]
     columns["state"] = [state.value for state in states]
+    columns["only_for"] = [None if row.features is None else ", ".join(sorted(row.features)) for row in rows]
     rank = {state: number for number, state in enumerate(BatchState)}
     places = sorted(
         range(len(rows)), key=lambda i: (rank[states[i]], order.get(rows[i].batch_id, 0), -rows[i].batch_id)
@@ -244,15 +247,16 @@ def _batches(rows: Sequence[Any], at: datetime) -> pd.DataFrame:
     return BATCHES.frame({name: [column[i] for i in places] for name, column in columns.items()})
 
 
-def _by_type(alive: Sequence[Any], at: datetime) -> pd.DataFrame:
+def _by_type(every: Sequence[Any], alive: Sequence[Any], at: datetime) -> pd.DataFrame:
     found = {}
     for kind in CreditType:
         rows = [row for row in alive if row.credit_type == kind]
-        if rows:
+        # A hold may keep credits of a batch that has expired.
+        held = sum(row.held_micro for row in every if row.credit_type == kind)
+        if rows or held:
             free = sum(_free(row) for row in rows if row.effective_at <= at)
             later = sum(_free(row) for row in rows if row.effective_at > at)
             ends = [row.expires_at for row in rows if row.expires_at is not None]
-            held = sum(row.held_micro for row in rows)
             found[kind.value] = (kind.value, free, held, later, len(rows), min(ends, default=None))
     return _balances(found)
 
@@ -267,6 +271,12 @@ def _free(row: Any) -> int:
     return free
 
 
+def _left(row: Any, at: datetime) -> int:
+    is_alive = row.expires_at is None or row.expires_at > at
+    left: int = row.remaining_micro if is_alive else row.held_micro
+    return left
+
+
 def _core(row: Any) -> Batch:
     return Batch(
         id=row.batch_id,
@@ -276,6 +286,7 @@ def _core(row: Any) -> Batch:
         priority=row.priority,
         effective_at=row.effective_at,
         expires_at=row.expires_at,
+        features=None if row.features is None else frozenset(row.features),
     )
 
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from analytics.frames.asking import ask
 from ledger import queries
-from ledger.core.records import Bucket
 
 ISSUED, USED, EXPIRED = "issued", "used", "expired"
 
@@ -56,8 +55,7 @@ def load_sums(
     """
     midnights = _midnights(cuts, zone)
     found: list[Sum] = []
-    for number, source, target, kind, amount in ask(connection, queries.movements, cuts=midnights, at=at):
-        movement = ISSUED if source == Bucket.ISSUED else target
+    for number, movement, kind, amount in ask(connection, queries.movements, cuts=midnights, at=at):
         found.append(Sum(cuts[number - 1], movement, kind, amount))
     due = ask(connection, queries.unswept, cuts=midnights, at=at)
     found += [Sum(cuts[number - 1], EXPIRED, kind, amount) for number, kind, amount in due]

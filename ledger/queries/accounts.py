@@ -7,7 +7,20 @@ import sqlalchemy as sa
 
 from ledger.core.records import CreditType
 from ledger.models import account, batch, company, customer, forecast_run, transaction, usage_daily
-from ledger.queries.parts import account_id, contains, free, is_alive, is_open, page, total, total_if
+from ledger.queries.parts import (
+    account_id,
+    contains,
+    free,
+    held,
+    is_alive,
+    is_on_shelf,
+    is_open,
+    left,
+    next_expiry,
+    page,
+    total,
+    total_if,
+)
 
 _PROFILE = (
     account.c.external_id.label("account"),
@@ -66,21 +79,21 @@ def customers(
     Sorted by account. available counts open batches less holds; balance and held also count batches not yet effective;
     expiring counts free credits whose batch ends in (at, in_30_days].
     """
-    alive = [~batch.c.is_spent, is_alive(at)]
+    on_shelf = [is_on_shelf(at)]
     used_days = [usage_daily.c.day >= used_since, usage_daily.c.day < used_until]
     if account_name is not None:
-        alive.append(batch.c.account_id == account_id(account_name))
+        on_shelf.append(batch.c.account_id == account_id(account_name))
         used_days.append(usage_daily.c.account_id == account_id(account_name))
     shelf = (
         sa.select(
             batch.c.account_id,
-            total_if(is_open(at), free()).label("available_micro"),
-            total(batch.c.held_micro).label("held_micro"),
-            total(batch.c.remaining_micro).label("balance_micro"),
-            total_if(batch.c.expires_at <= in_30_days, free()).label("expiring_30d_micro"),
-            sa.func.min(batch.c.expires_at, type_=batch.c.expires_at.type).label("next_expiry_at"),
+            total_if(is_open(at), free(at)).label("available_micro"),
+            total(held(at)).label("held_micro"),
+            total(left(at)).label("balance_micro"),
+            total_if(sa.and_(is_alive(at), batch.c.expires_at <= in_30_days), free(at)).label("expiring_30d_micro"),
+            next_expiry(at).label("next_expiry_at"),
         )
-        .where(*alive)
+        .where(*on_shelf)
         .group_by(batch.c.account_id)
         .subquery("shelf")
     )

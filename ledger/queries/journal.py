@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ledger.core.records import Bucket
-from ledger.models import account, batch, customer, entry, transaction, usage_event
-from ledger.queries.parts import account_id, contains, counted, page, segment, total
+from ledger.models import account, batch, customer, entry, hold, hold_part, transaction, usage_event
+from ledger.queries.parts import account_id, contains, counted, is_live, page, segment, total
 
 _MAX_ID = 2**63 - 1
 
@@ -156,51 +156,77 @@ def batch_entries(batch_id: int, *, limit: int | None = 200, offset: int = 0) ->
     return page(statement, limit=limit, offset=offset)
 
 
-def movements(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
-    """Booked moves other than use, effective by that instant: issued, expired and removed credits between the cuts.
+# What left or reached the shelf other than by use, in the word of the bucket on the other side: issued counts up what
+# came, all others what went, and what came back is negative. Use is counted by the day on which it happened, in
+# usage_daily; credits that are held stay on the shelf.
+_MOVEMENT = sa.case((entry.c.to_bucket == Bucket.AVAILABLE.value, entry.c.from_bucket), else_=entry.c.to_bucket)
+_MOVED = sa.case(
+    (entry.c.from_bucket == Bucket.ISSUED.value, entry.c.amount_micro),
+    (entry.c.to_bucket.in_((Bucket.ISSUED.value, Bucket.AVAILABLE.value)), -entry.c.amount_micro),
+    else_=entry.c.amount_micro,
+)
+_LEAVES_OR_REACHES_SHELF = (
+    # The words of the partial index of everything but usage.
+    entry.c.to_bucket != Bucket.CONSUMED.value,
+    entry.c.to_bucket != Bucket.HELD.value,
+    entry.c.from_bucket.not_in((Bucket.CONSUMED.value, Bucket.HELD.value)),
+)
 
-    Columns segment, from_bucket, to_bucket, credit_type, amount_micro. Expiries the sweep has not booked are not in it:
-    see `unswept`.
+
+def movements(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
+    """Booked moves other than use, effective by that instant: issued, expired, removed, … credits between the cuts.
+
+    Columns segment, movement, credit_type, amount_micro. Expiries not booked yet are not in it: see `unswept`.
     """
     number = segment(entry.c.effective_at, cuts).label("segment")
     statement = (
-        sa.select(
-            number,
-            entry.c.from_bucket,
-            entry.c.to_bucket,
-            batch.c.credit_type,
-            total(entry.c.amount_micro).label("amount_micro"),
-        )
+        sa.select(number, _MOVEMENT.label("movement"), batch.c.credit_type, total(_MOVED).label("amount_micro"))
         .select_from(entry.join(batch, batch.c.id == entry.c.batch_id))
-        .where(entry.c.to_bucket != Bucket.CONSUMED.value, entry.c.effective_at <= at)
-        .group_by(sa.text("1"), entry.c.from_bucket, entry.c.to_bucket, batch.c.credit_type)
+        .where(*_LEAVES_OR_REACHES_SHELF, entry.c.effective_at <= at)
+        .group_by(sa.text("1"), sa.text("2"), batch.c.credit_type)
     )
     if cuts:
         statement = statement.where(entry.c.effective_at >= cuts[0], entry.c.effective_at < cuts[-1])
     return statement if account_name is None else statement.where(entry.c.account_id == account_id(account_name))
 
 
-def account_movements(account_name: str, *, since: datetime) -> sa.Select[Any]:
-    """Each booked move other than use of one account since an instant, oldest first, for its balance over time."""
-    return (
+def account_movements(account_name: str, *, since: datetime, at: datetime) -> sa.Select[Any]:
+    """Each booked move other than use of one account since an instant, oldest first, for its balance over time.
+
+    What live holds keep is in it as held, from when they were placed.
+    """
+    booked = (
         sa.select(
-            entry.c.id.label("entry_id"),
             entry.c.transaction_id,
             entry.c.batch_id,
             batch.c.credit_type,
-            entry.c.from_bucket,
-            entry.c.to_bucket,
-            entry.c.amount_micro,
+            _MOVEMENT.label("movement"),
+            _MOVED.label("amount_micro"),
             entry.c.effective_at,
         )
         .select_from(entry.join(batch, batch.c.id == entry.c.batch_id))
         .where(
-            entry.c.to_bucket != Bucket.CONSUMED.value,
+            *_LEAVES_OR_REACHES_SHELF,
             entry.c.account_id == account_id(account_name),
             entry.c.effective_at >= since,
         )
-        .order_by(entry.c.effective_at, entry.c.id)
     )
+    kept = (
+        sa.select(
+            hold.c.made_by_id,
+            hold_part.c.batch_id,
+            batch.c.credit_type,
+            sa.literal(Bucket.HELD.value),
+            hold_part.c.amount_micro,
+            hold.c.placed_at,
+        )
+        .select_from(
+            hold.join(hold_part, hold_part.c.hold_id == hold.c.id).join(batch, batch.c.id == hold_part.c.batch_id)
+        )
+        .where(hold.c.account_id == account_id(account_name), is_live(at), hold.c.placed_at >= since)
+    )
+    both = sa.union_all(booked, kept).subquery("moved")
+    return sa.select(both).order_by(both.c.effective_at, both.c.transaction_id)
 
 
 def _conditions(wanted: TransactionFilter) -> list[sa.ColumnElement[bool]]:

@@ -6,32 +6,53 @@ from typing import Any
 import sqlalchemy as sa
 
 from ledger.core.records import Bucket, CreditType
-from ledger.models import account, batch, customer, entry
-from ledger.queries.parts import account_id, counted, free, is_alive, is_open, page, segment, total, total_if
+from ledger.models import account, batch, customer, entry, hold, hold_part
+from ledger.queries.parts import (
+    account_id,
+    counted,
+    free,
+    held,
+    is_alive,
+    is_lapsed,
+    is_on_shelf,
+    is_open,
+    left,
+    next_expiry,
+    page,
+    segment,
+    total,
+    total_if,
+)
 
 _PURCHASED = batch.c.credit_type == CreditType.PURCHASED.value
 
 
 def balances(*, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
-    """Credits by type: available, held, scheduled (not yet effective), batches with credits, the next expiry."""
+    """Credits by type: available, held, scheduled (not yet effective), batches that are not expired, the next expiry.
+
+    Held credits count although their batch may have expired: as long as the hold lives they can be used.
+    """
     statement = (
         sa.select(
             batch.c.credit_type,
-            total_if(is_open(at), free()).label("available_micro"),
-            total(batch.c.held_micro).label("held_micro"),
-            total_if(batch.c.effective_at > at, free()).label("scheduled_micro"),
-            counted().label("batches"),
-            sa.func.min(batch.c.expires_at, type_=batch.c.expires_at.type).label("next_expiry_at"),
+            total_if(is_open(at), free(at)).label("available_micro"),
+            total(held(at)).label("held_micro"),
+            total_if(batch.c.effective_at > at, free(at)).label("scheduled_micro"),
+            total_if(is_alive(at), sa.literal(1, sa.BigInteger)).label("batches"),
+            next_expiry(at).label("next_expiry_at"),
         )
-        .where(~batch.c.is_spent, is_alive(at))
+        .where(is_on_shelf(at))
         .group_by(batch.c.credit_type)
         .order_by(batch.c.credit_type)
     )
     return _of(statement, account_name)
 
 
-def batches(account_name: str) -> sa.Select[Any]:
-    """Every batch that one account ever had, oldest first, with what expired and was removed as booked so far."""
+def batches(account_name: str, *, at: datetime) -> sa.Select[Any]:
+    """Every batch that one account ever had, oldest first, with what expired and was removed as booked so far.
+
+    held_micro is what live holds keep at that instant.
+    """
     gone = (
         sa.select(
             entry.c.batch_id,
@@ -54,7 +75,7 @@ def batches(account_name: str) -> sa.Select[Any]:
             batch.c.credit_type,
             batch.c.granted_micro,
             batch.c.remaining_micro,
-            batch.c.held_micro,
+            held(at).label("held_micro"),
             sa.func.coalesce(gone.c.expired_micro, zero, type_=sa.BigInteger).label("expired_micro"),
             sa.func.coalesce(gone.c.removed_micro, zero, type_=sa.BigInteger).label("removed_micro"),
             batch.c.priority,
@@ -67,6 +88,7 @@ def batches(account_name: str) -> sa.Select[Any]:
             batch.c.campaign,
             batch.c.reference,
             batch.c.made_by_id,
+            batch.c.features,
         )
         .select_from(batch.outerjoin(gone, gone.c.batch_id == batch.c.id))
         .where(batch.c.account_id == account_id(account_name))
@@ -85,10 +107,11 @@ def spendable(*, at: datetime, account_name: str | None = None) -> sa.Select[Any
             batch.c.id.label("batch_id"),
             batch.c.credit_type,
             batch.c.remaining_micro,
-            batch.c.held_micro,
+            held(at).label("held_micro"),
             batch.c.priority,
             batch.c.effective_at,
             batch.c.expires_at,
+            batch.c.features,
         )
         .select_from(batch.join(account, account.c.id == batch.c.account_id))
         .where(~batch.c.is_spent, is_alive(at))
@@ -98,17 +121,17 @@ def spendable(*, at: datetime, account_name: str | None = None) -> sa.Select[Any
 
 
 def paid(*, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
-    """Purchased batches with credits that are not expired, oldest first: what is left of what was paid."""
+    """Purchased batches with credits that somebody may still use, oldest first: what is left of what was paid."""
     statement = (
         sa.select(
             account.c.external_id.label("account"),
             batch.c.currency,
             batch.c.cost_cents,
             batch.c.granted_micro,
-            batch.c.remaining_micro,
+            left(at).label("remaining_micro"),
         )
         .select_from(batch.join(account, account.c.id == batch.c.account_id))
-        .where(~batch.c.is_spent, is_alive(at), _PURCHASED)
+        .where(is_on_shelf(at), _PURCHASED)
         .order_by(batch.c.id)
     )
     return _of(statement, account_name)
@@ -123,7 +146,7 @@ def expiring(*, at: datetime, until: datetime, account_name: str | None = None) 
             customer.c.owner,
             batch.c.id.label("batch_id"),
             batch.c.credit_type,
-            free().label("left_micro"),
+            free(at).label("left_micro"),
             batch.c.granted_micro,
             batch.c.effective_at,
             batch.c.expires_at,
@@ -136,19 +159,35 @@ def expiring(*, at: datetime, until: datetime, account_name: str | None = None) 
                 customer, customer.c.account_id == account.c.id
             )
         )
-        .where(~batch.c.is_spent, free() > 0, batch.c.expires_at > at, batch.c.expires_at <= until)
+        .where(~batch.c.is_spent, free(at) > 0, batch.c.expires_at > at, batch.c.expires_at <= until)
         .order_by(batch.c.expires_at, batch.c.id)
     )
     return _of(statement, account_name)
 
 
 def unswept(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
-    """Credits expired at that instant that the sweep has not booked yet, by segment of their expiry and type."""
-    number = segment(batch.c.expires_at, cuts).label("segment")
-    statement = sa.select(number, batch.c.credit_type, total(free()).label("amount_micro")).where(
-        ~batch.c.is_spent, batch.c.expires_at <= at
+    """Credits expired at that instant that nobody has booked yet, by segment of their expiry and type.
+
+    What a lapsed hold kept beyond the end of its batch expired when the hold lapsed.
+    """
+    due = [~batch.c.is_spent, batch.c.expires_at <= at]
+    unheld = sa.select(
+        batch.c.credit_type,
+        batch.c.expires_at.label("ended_at"),
+        (batch.c.remaining_micro - batch.c.held_micro).label("amount_micro"),
+    ).where(*due)
+    later = sa.case((hold.c.expires_at > batch.c.expires_at, hold.c.expires_at), else_=batch.c.expires_at)
+    lapsed = (
+        sa.select(batch.c.credit_type, later, hold_part.c.amount_micro)
+        .select_from(
+            hold.join(hold_part, hold_part.c.hold_id == hold.c.id).join(batch, batch.c.id == hold_part.c.batch_id)
+        )
+        .where(*due, is_lapsed(at))
     )
-    return _of(_within(statement, batch.c.expires_at, cuts).group_by(sa.text("1"), batch.c.credit_type), account_name)
+    ended = sa.union_all(_of(unheld, account_name), _of(lapsed, account_name)).subquery("ended")
+    number = segment(ended.c.ended_at, cuts).label("segment")
+    statement = sa.select(number, ended.c.credit_type, total(ended.c.amount_micro).label("amount_micro"))
+    return _within(statement, ended.c.ended_at, cuts).group_by(sa.text("1"), ended.c.credit_type)
 
 
 def purchases(cuts: tuple[datetime, ...], *, at: datetime) -> sa.Select[Any]:

@@ -113,6 +113,7 @@ def timeline(view: View, *, horizon_days: int = HORIZON_DAYS) -> None:
         frames.load_account_movements,
         account=view.account,
         since=visit.at - timedelta(days=PAST_DAYS + 1),
+        at=visit.at,
         zone=visit.zone,
     )
     batches = view.batches()

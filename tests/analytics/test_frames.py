@@ -192,7 +192,7 @@ def test_movements_count_expiry_by_the_batch_date(connection: sa.Connection) -> 
         ("expired", "promotional", 60),
         ("removed", "purchased", 50),
     ]
-    one = frames.load_account_movements(connection, account="cus_acme", since=since, zone=BERLIN)
+    one = frames.load_account_movements(connection, account="cus_acme", since=since, at=AT, zone=BERLIN)
     assert one["movement"].tolist() == ["issued", "issued"]
 
 

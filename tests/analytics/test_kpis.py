@@ -89,7 +89,7 @@ def test_past_balance_is_worked_back_from_now(connection: sa.Connection) -> None
     for account, now in (("cus_acme", 1580), ("cus_bolt", 150)):
         table = balances.past(
             frames.load_daily_usage(connection, since=since.date(), until=date(2026, 3, 11), account=account),
-            frames.load_account_movements(connection, account=account, since=since, zone=BERLIN),
+            frames.load_account_movements(connection, account=account, since=since, at=AT, zone=BERLIN),
             frames.load_batches(connection, account=account, at=AT),
             available_micro=now * CREDIT,
             today=today,

@@ -77,7 +77,7 @@ def test_a_million_entries_do_not_slow_the_pages(filled: Ledger) -> None:
         frames.load_forecasts(connection, as_of=today, **wanted)
         frames.load_core_batches(connection, at=at, **wanted)
         frames.load_daily_usage_by_type(connection, since=today - timedelta(days=90), until=month.until, **wanted)
-        frames.load_account_movements(connection, since=at - timedelta(days=91), zone=zone, **wanted)
+        frames.load_account_movements(connection, since=at - timedelta(days=91), at=at, zone=zone, **wanted)
         frames.count_history(connection, **wanted)
         frames.load_history(connection, **wanted)
 
