@@ -44,11 +44,12 @@ def main(visit: Visit) -> None:
         until=max(shown.until, *(one.until for one in periods)),
     )
     tiles(visit, customers, fleet, waste)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        runs_out_soonest(visit, customers, fleet)
-    with right:
-        wasted_soonest(visit, waste)
+    # Below each other where names would be cut off side by side.
+    with st.grid(2, min_column_width=400, gap="medium"):
+        with st.container():
+            runs_out_soonest(visit, customers, fleet)
+        with st.container():
+            wasted_soonest(visit, waste)
     kpi_tiles(visit, span, periods, customers, usage)
     burn_chart(visit, usage, shown, before, patterns)
 
@@ -61,27 +62,34 @@ def tiles(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet, waste: pd
     money = " · ".join(money_text(cents, currency, visit.locale) for currency, cents in values.items())
     soon = waste[waste["days_left"] <= SOON_DAYS]
     ending, lost = int(soon["left_micro"].sum()), int(soon["wasted_micro"].sum())
+    later = balance - available - held
+    out = running_out(visit, fleet)
     with st.grid(4, min_column_width=200):
-        with st.container():
-            parts.tile("Outstanding credits", credit_text(balance, visit.locale), help=credit_help(balance))
-            st.caption(f"Paid for: {escape(money)}" if money else "Nothing of it was paid for")
-        with st.container():
-            parts.tile("Available now", credit_text(available, visit.locale), help=credit_help(available))
-            later = balance - available - held
-            st.caption(f"Held {credit_text(held, visit.locale)} · usable later {credit_text(later, visit.locale)}")
-        with st.container():
-            parts.tile(f"Expiring within {SOON_DAYS} days", credit_text(ending, visit.locale), help=credit_help(ending))
-            st.caption(f"{rough_text(lost, visit.locale)} unused at today's pace")
-        with st.container():
-            out = running_out(visit, fleet)
-            parts.tile(
-                f"Out within {RUN_OUT_DAYS} days",
-                number_text(len(out), Unit.COUNT, visit.locale) if fleet.computed else None,
-                help="Customers with credits whose likely run-out day is that close",
-                absent="No forecast has been computed yet.",
-            )
-            if fleet.computed:
-                st.caption(f"Customers, of {fleet.computed:,} with a forecast")
+        parts.tile(
+            "Outstanding credits",
+            credit_text(balance, visit.locale),
+            help=credit_help(balance),
+            note=f"Paid for: {escape(money)}" if money else "Nothing of it was paid for",
+        )
+        parts.tile(
+            "Available now",
+            credit_text(available, visit.locale),
+            help=credit_help(available),
+            note=f"Held {credit_text(held, visit.locale)} · usable later {credit_text(later, visit.locale)}",
+        )
+        parts.tile(
+            f"Expiring within {SOON_DAYS} days",
+            credit_text(ending, visit.locale),
+            help=credit_help(ending),
+            note=f"{rough_text(lost, visit.locale)} unused at today's pace",
+        )
+        parts.tile(
+            f"Out within {RUN_OUT_DAYS} days",
+            number_text(len(out), Unit.COUNT, visit.locale) if fleet.computed else None,
+            help="Customers with credits whose likely run-out day is that close",
+            absent="No forecast has been computed yet.",
+            note=f"Of {fleet.computed:,} with a forecast" if fleet.computed else "",
+        )
 
 
 def running_out(visit: Visit, fleet: outlook.Fleet) -> pd.DataFrame:

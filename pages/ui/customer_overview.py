@@ -86,9 +86,7 @@ def summary(view: View) -> None:
             ("Available", held.available_micro, _later(visit, held)),
             (f"Expiring within {SOON_DAYS} days", held.expiring_30d_micro, _next_expiry(visit, held)),
         ):
-            with st.container():
-                parts.tile(label, credit_text(amount, visit.locale), help=credit_help(amount))
-                st.caption(words)
+            parts.tile(label, credit_text(amount, visit.locale), help=credit_help(amount), note=words)
 
 
 def _later(visit: Visit, held: frames.Holdings) -> str:

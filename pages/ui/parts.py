@@ -74,12 +74,14 @@ def tile(
     target: str = "",
     how: How | None = None,
     absent: str = "",
+    note: str = "",
 ) -> None:
-    """One figure in a bordered tile, to be drawn inside `st.grid(3)`; ``value`` None shows why it is absent.
+    """One figure in a bordered tile, to be drawn inside `st.grid`; ``value`` None shows why it is absent.
 
-    Below it the target with a badge that says a word, and a popover "How?".
+    Under the figure stand the target with a badge that says a word, ``note`` (Markdown, one line about the figure), and
+    a popover "How?". All of it is inside the border, so the tiles of a row are equally high whatever they say.
     """
-    with st.container():
+    with st.container(border=True, height="stretch", gap="xsmall"):
         st.metric(
             label,
             "—" if value is None else value,
@@ -87,25 +89,28 @@ def tile(
             delta_color="inverse" if less_is_better else "normal",
             delta_description=delta_description,
             help=help,
-            border=True,
+            height="stretch",
         )
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             if value is None:
                 st.badge("Not enough data", icon=_BADGES["not enough data"][0], color="gray")
-                if absent:
-                    st.caption(absent)
             elif verdict in _BADGES:
                 icon, color = _BADGES[verdict]
                 st.badge(verdict.capitalize(), icon=icon, color=color)  # type: ignore[arg-type]
-            if target:
-                st.caption(f"Target {target}", width="content")
             if how is not None:
-                panel = st.popover("How?", type="tertiary", key=f"how:{label}", on_change="rerun")
-                if panel.open:
-                    panel.markdown(how.formula)
-                    panel.table(dict(how.parts), border="horizontal")
-                    if how.period:
-                        panel.caption(how.period)
+                _popover(label, how)
+        for words in (absent if value is None else "", f"Target {target}" if target else "", note):
+            if words:
+                st.caption(words)
+
+
+def _popover(label: str, how: How) -> None:
+    panel = st.popover("How?", type="tertiary", key=f"how:{label}", on_change="rerun")
+    if panel.open:
+        panel.markdown(how.formula)
+        panel.table(dict(how.parts), border="horizontal")
+        if how.period:
+            panel.caption(how.period)
 
 
 def credits_column(label: str, *, help: str | None = None) -> Any:
