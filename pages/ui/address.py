@@ -49,6 +49,10 @@ def arrive(page: str) -> None:
         state.changed = set()
     else:
         state.changed = {name for name in found.keys() | state.held.keys() if found.get(name) != state.held.get(name)}
+        if state.changed:
+            # A link to the page on show reaches the server, but the browser goes on showing the old address (measured):
+            # tell it the new one. After Back it has it already, and nothing happens.
+            st.query_params.update({})
     state.page = page
     state.claimed = set(PERSONAL)
     state.values = {}
