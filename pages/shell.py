@@ -7,7 +7,7 @@ import streamlit as st
 
 from ledger import NotSetUp, Unavailable
 from ledger.settings import settings
-from pages.ui import address, data, drawer, history, identity, memory
+from pages.ui import address, data, drawer, history, identity, jump, memory
 from pages.ui.guard import PAGE_TITLE
 
 OVERVIEW = st.Page(
@@ -99,6 +99,7 @@ page = st.navigation(SECTIONS, position="top")
 st.session_state[PAGE_TITLE] = page.title
 address.arrive(page.url_path)
 identity.choose()
+jump.draw(page.url_path)
 
 with st.container(horizontal=True, gap="small"):
     if banner := identity.banner_text():

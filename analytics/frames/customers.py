@@ -86,7 +86,7 @@ VALUES = Schema(
     ),
 )
 FOUND = Schema(
-    "one match, exact account id first, then by name",
+    "one match: exact id first, then names that begin with the text, other names, ids, the rest",
     (text("account", "external id"), text("name", "name as typed"), text("email", "e-mail, or empty")),
 )
 

@@ -9,6 +9,7 @@ from ledger.core.records import CreditType
 from ledger.models import account, batch, company, customer, forecast_run, transaction, usage_daily
 from ledger.queries.parts import (
     account_id,
+    begins,
     contains,
     free,
     held,
@@ -144,12 +145,22 @@ def profiles(account_name: str) -> sa.Select[Any]:
 
 
 def find_customers(text: str, *, limit: int = 8) -> sa.Select[Any]:
-    """Customers whose account id, name, e-mail or Stripe id contains a text: account, name, email; exact id first."""
+    """Customers whose account id, name, e-mail or Stripe id contains a text: account, name, email.
+
+    The exact id comes first, then names that begin with the text, other names, ids, and last e-mail and Stripe id.
+    """
     columns = (account.c.external_id, customer.c.name, customer.c.email, customer.c.stripe_id)
+    nearness = sa.case(
+        (account.c.external_id == text, 0),
+        (begins(customer.c.name, text), 1),
+        (contains(customer.c.name, text), 2),
+        (contains(account.c.external_id, text), 3),
+        else_=4,
+    )
     statement = (
         sa.select(account.c.external_id.label("account"), customer.c.name, customer.c.email)
         .select_from(_CUSTOMERS)
         .where(sa.or_(*(contains(column, text) for column in columns)))
-        .order_by(sa.case((account.c.external_id == text, 0), else_=1), customer.c.name, account.c.external_id)
+        .order_by(nearness, customer.c.name, account.c.external_id)
     )
     return page(statement, limit=limit, offset=0)

@@ -90,8 +90,16 @@ def account_id(external_id: str) -> sa.ScalarSelect[int]:
 
 def contains(column: Expression, text: str) -> sa.ColumnElement[bool]:
     """Whether a column contains what somebody typed, in any case; % and _ stand for themselves."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return column.ilike(f"%{escaped}%", escape="\\")
+    return column.ilike(f"%{_as_typed(text)}%", escape="\\")
+
+
+def begins(column: Expression, text: str) -> sa.ColumnElement[bool]:
+    """Whether a column begins with what somebody typed, in any case; % and _ stand for themselves."""
+    return column.ilike(f"{_as_typed(text)}%", escape="\\")
+
+
+def _as_typed(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def segment(instant: Expression, cuts: tuple[Any, ...]) -> sa.ColumnElement[int]:

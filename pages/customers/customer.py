@@ -10,6 +10,7 @@ from pages.ui import (
     customer_history,
     customer_overview,
     customer_usage,
+    jump,
     outlook,
     parts,
     pictures,
@@ -44,6 +45,7 @@ def main(visit: Visit) -> None:
         st.error(f"There is no customer with the id “{escape(account)}”.", title="Unknown customer")
         nobody("The id may be mistyped, or belong to another company's books.")
         return
+    jump.remember(visit.actor, account, customer.name)
     parts.header(visit, customer.name, typed=True)
     with st.sidebar:
         patterns = pictures.patterns_switch()
