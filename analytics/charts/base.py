@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -19,11 +20,15 @@ class Theme(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chart:
-    """A picture, the same numbers as a table (credits, not micro-credits), and a sentence that says the finding."""
+    """A picture, the same numbers as a table (credits, not micro-credits), and a sentence that says the finding.
+
+    ``typed`` are the columns of the table whose heading somebody typed, such as the label of a feature: shown as it is.
+    """
 
     figure: go.Figure
     table: pd.DataFrame
     alt: str
+    typed: frozenset[str] = frozenset()
 
 
 # The same colours as chartCategoricalColors in .streamlit/config.toml, in the order of CreditType. Traces leave their
@@ -82,6 +87,14 @@ def finish(figure: go.Figure, *, theme: Theme, x_title: str, y_title: str, legen
         font={"color": colour},
     )
     return figure
+
+
+def as_typed(text: str) -> str:
+    """Text that people typed, for the name of a trace: a figure reads its texts as HTML, this one shows as typed.
+
+    Hover texts must take it from there (``%{fullData.name}``): in a template of their own, ``%{…}`` would be read, too.
+    """
+    return escape(" ".join(text.split()), quote=False)
 
 
 def weekends(days: pd.Series) -> list[dict[str, object]]:

@@ -1,5 +1,6 @@
 """Use by day, single events, prices and stored forecasts."""
 
+from collections import Counter
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -121,6 +122,25 @@ def load_events(
 def load_feature_prices(connection: sa.Connection) -> pd.DataFrame:
     """Every version of every feature's price: see FEATURE_PRICES."""
     return FEATURE_PRICES.load(ask(connection, queries.feature_prices))
+
+
+def load_feature_labels(connection: sa.Connection, *, at: datetime) -> dict[str, str]:
+    """What people call each feature: the label of its newest price version in force at an instant, by feature.
+
+    No two are the same: a label that several features share, or that is another one's key, has the key behind it.
+    Features without a version in force are not in it.
+
+    Example: ``{"api_basic": "Basic API call", "export": "Export (export)", "pdf": "Export (pdf)"}``
+    """
+    prices = FEATURE_PRICES.read(ask(connection, queries.feature_prices))
+    versions = zip(prices["feature"], prices["label"], prices["effective_at"], strict=True)
+    # Versions come by feature and start, so the last one in force wins.
+    labels = {feature: label or feature for feature, label, since in versions if since <= at}
+    taken = Counter(name for feature, label in labels.items() for name in {feature.casefold(), label.casefold()})
+    return {
+        feature: label if label == feature or taken[label.casefold()] == 1 else f"{label} ({feature})"
+        for feature, label in labels.items()
+    }
 
 
 def load_forecasts(connection: sa.Connection, *, as_of: date, account: str | None = None) -> pd.DataFrame:

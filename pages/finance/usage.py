@@ -1,5 +1,6 @@
 """Usage & features: what are credits spent on, and what changed?"""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pandas as pd
@@ -32,13 +33,16 @@ def main(visit: Visit) -> None:
         return
     tiles(visit, usage, who, span)
     table["customers"] = table["feature"].map(who.groupby("feature")["account"].nunique()).fillna(0).astype("int64")
+    labels = visit.ask(frames.load_feature_labels, at=visit.at)
     moved = burn.rate_change(usage, span.period, span.other)
-    st.markdown(usage_table.finding(table, moved_words=change_words(moved, visit.locale)))
-    daily(visit, usage, span, patterns)
+    st.markdown(usage_table.finding(table, labels, moved_words=change_words(moved, visit.locale)))
+    daily(visit, usage, labels, span, patterns)
     links.entries_link("Use booked in the period", kinds=("usage",))
     st.caption("Select a feature for its customers.")
-    picked = usage_table.draw(visit, table, span, key="features", on_select="rerun", selection_mode="single-row")
-    feature(visit, table, who, picked.selection.rows)
+    picked = usage_table.draw(
+        visit, table, labels, span, key="features", on_select="rerun", selection_mode="single-row"
+    )
+    feature(visit, table, labels, who, picked.selection.rows)
 
 
 def nothing_used(visit: Visit) -> None:
@@ -61,22 +65,25 @@ def tiles(visit: Visit, usage: pd.DataFrame, who: pd.DataFrame, span: period.Spa
     prices = visit.made(portfolio.cents_per_thousand, since=visit.at - timedelta(days=PRICE_DAYS), until=visit.at)
     price = " · ".join(money_text(cents, currency, visit.locale) for currency, cents in prices.items())
     moved = change_words(burn.rate_change(usage, span.period, span.other), visit.locale)
+    compared = f"{moved} against {span.other_label}" if span.other and moved else "Not compared"
     with st.grid(4, min_column_width=200):
-        with st.container():
-            parts.tile("Credits used", figure_text(used, visit.locale))
-            st.caption(escape(span.label))
-        with st.container():
-            parts.tile("Per day", figure_text(rate, visit.locale))
-            st.caption(escape(f"{moved} against {span.other_label}") if span.other and moved else "Not compared")
-        with st.container():
-            parts.tile("Price of 1,000 credits", escape(price) or None, absent=f"No top-up in {PRICE_DAYS} days.")
-            st.caption(f"Mean of {PRICE_DAYS} days' top-ups")
-        with st.container():
-            parts.tile("Active customers", f"{who['account'].nunique():,}", help="Customers with use in the period")
-            st.caption("With use in the period")
+        parts.tile("Credits used", figure_text(used, visit.locale), note=escape(span.label))
+        parts.tile("Per day", figure_text(rate, visit.locale), note=escape(compared))
+        parts.tile(
+            "Price of 1,000 credits",
+            escape(price) or None,
+            absent=f"No top-up in {PRICE_DAYS} days.",
+            note=f"Mean of {PRICE_DAYS} days' top-ups" if price else "",
+        )
+        parts.tile(
+            "Active customers",
+            f"{who['account'].nunique():,}",
+            help="Customers with use in the period",
+            note="With use in the period",
+        )
 
 
-def daily(visit: Visit, usage: pd.DataFrame, span: period.Span, patterns: bool) -> None:
+def daily(visit: Visit, usage: pd.DataFrame, labels: Mapping[str, str], span: period.Span, patterns: bool) -> None:
     shown = Period(max(span.period.since, span.period.until - timedelta(days=CHART_DAYS_MAX)), span.period.until)
     average = None if span.other is None else burn.rate(usage, span.other).value
     theme = pictures.theme()
@@ -86,6 +93,7 @@ def daily(visit: Visit, usage: pd.DataFrame, span: period.Span, patterns: bool) 
             burn.daily_by_feature(usage, shown),
             zone=visit.zone.key,
             theme=theme,
+            labels=labels,
             patterns=patterns,
             average_micro=average,
         ),
@@ -102,13 +110,13 @@ def daily(visit: Visit, usage: pd.DataFrame, span: period.Span, patterns: bool) 
     st.caption(escape("; ".join(words).capitalize()) + ".")
     if not changed.empty:
         named = ", ".join(
-            f"{escape(label or name)} on {day_text(day, visit.locale)}"
-            for label, name, day in zip(changed["label"], changed["feature"], days[changed.index], strict=True)
+            f"{escape(labels.get(name, name))} on {day_text(day, visit.locale)}"
+            for name, day in zip(changed["feature"], days[changed.index], strict=True)
         )
         st.caption(f"Prices that changed in the period: {named}.")
 
 
-def feature(visit: Visit, table: pd.DataFrame, who: pd.DataFrame, rows: list[int]) -> None:
+def feature(visit: Visit, table: pd.DataFrame, labels: Mapping[str, str], who: pd.DataFrame, rows: list[int]) -> None:
     """The customers of the selected feature; the selection is in the address."""
     if rows:
         address.put("feature", str(table.iloc[rows[0]]["feature"]))
@@ -119,7 +127,8 @@ def feature(visit: Visit, table: pd.DataFrame, who: pd.DataFrame, rows: list[int
         return
     names = visit.ask(frames.load_customers, at=visit.at, zone=visit.zone).set_index("account")["name"]
     total = int(found["used_micro"].sum())
-    st.subheader(f"Customers using {escape(chosen)}", anchor=False)
+    label = labels.get(chosen, chosen)
+    st.subheader(f"Customers using {escape(label)}", anchor=False)
     shown = found.head(CUSTOMERS_SHOWN)
     parts.table(
         links.with_customer_columns(
@@ -130,7 +139,7 @@ def feature(visit: Visit, table: pd.DataFrame, who: pd.DataFrame, rows: list[int
             )
         ),
         key="feature-customers",
-        alt=f"Customers using {chosen}, most first",
+        alt=f"Customers using {label}, most first",
         totals=f"**{len(found):,} customer{'s' * (len(found) != 1)} · {credit_text(total, visit.locale)} credits**"
         + (f", the first {CUSTOMERS_SHOWN} shown" if len(found) > CUSTOMERS_SHOWN else ""),
         columns={

@@ -120,6 +120,7 @@ def _lines(visit: Visit, batch: pd.Series, account: str) -> None:
     def open_row() -> None:
         drawer.open_entry(int(found.iloc[st.session_state["batch-line"].row]["transaction_id"]))
 
+    labels = visit.ask(frames.load_feature_labels, at=visit.at)
     words = drawer.BUCKET_WORDS
     moves = zip(found["from_bucket"], found["to_bucket"], strict=True)
     sign = found["to_bucket"].map(lambda bucket: 1 if bucket == "available" else -1)
@@ -128,6 +129,7 @@ def _lines(visit: Visit, batch: pd.Series, account: str) -> None:
             open="Open",
             words=[f"{words[source]} → {words[target]}" for source, target in moves],
             credits=parts.whole_credits(found["amount_micro"] * sign),
+            label=[labels.get(feature, feature) for feature in found["feature"]],
         ),
         key="batch-lines",
         alt="Lines that moved credits of this batch, newest first",
@@ -135,7 +137,7 @@ def _lines(visit: Visit, batch: pd.Series, account: str) -> None:
             "effective_at": parts.instant_column("True from", visit.zone),
             "words": "Move",
             "credits": parts.credits_column("Credits"),
-            "feature": "Feature",
+            "label": "Feature",
             "transaction_id": st.column_config.NumberColumn("Entry", format="%d"),
             "open": st.column_config.ButtonColumn("Open", key="batch-line", on_click=open_row, width=80),
         },

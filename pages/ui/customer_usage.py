@@ -32,15 +32,20 @@ def draw(view: View) -> None:
         parts.tile("Used", figure_text(used, visit.locale))
         parts.tile("Per day", figure_text(rate, visit.locale))
         parts.tile("Uses", f"{int(burn.daily(usage, wanted)['events'].sum()):,}")
+    labels = visit.ask(frames.load_feature_labels, at=visit.at)
     table = burn.by_feature(usage, wanted, span.other)
     if not table.empty:
-        st.markdown(usage_table.finding(table, moved_words=change_words(moved, visit.locale)))
+        st.markdown(usage_table.finding(table, labels, moved_words=change_words(moved, visit.locale)))
     shown = Period(max(wanted.since, wanted.until - timedelta(days=CHART_DAYS_MAX)), wanted.until)
     theme = pictures.theme()
     chart = visit.kept(
         "customer burn",
         lambda: charts.daily_burn_by_feature(
-            burn.daily_by_feature(usage, shown), zone=visit.zone.key, theme=theme, patterns=view.patterns
+            burn.daily_by_feature(usage, shown),
+            zone=visit.zone.key,
+            theme=theme,
+            labels=labels,
+            patterns=view.patterns,
         ),
         view.account,
         shown,
@@ -50,4 +55,4 @@ def draw(view: View) -> None:
     pictures.show(chart, key="usage-chart")
     if shown != wanted:
         st.caption(f"The chart shows the last {CHART_DAYS_MAX} days of the period.")
-    usage_table.draw(visit, table, span, key="features", whose=view.account)
+    usage_table.draw(visit, table, labels, span, key="features", whose=view.account)

@@ -91,6 +91,7 @@ def _facts(visit: Visit, found: frames.Transaction) -> dict[str, Any]:
 
 
 def _lines(visit: Visit, entries: pd.DataFrame) -> pd.DataFrame:
+    labels = visit.ask(frames.load_feature_labels, at=visit.at)
     rows = []
     for line in entries.to_dict("records"):
         plus = line["to_bucket"] == "available"
@@ -100,7 +101,7 @@ def _lines(visit: Visit, entries: pd.DataFrame) -> pd.DataFrame:
                 "Batch": f"{line['batch_id']} {line['credit_type']}",
                 "From → to": f"{BUCKET_WORDS[line['from_bucket']]} → {BUCKET_WORDS[line['to_bucket']]}",
                 "Credits": ("+" if plus else MINUS) + credit_text(line["amount_micro"], visit.locale),
-                "For": escape(f"{line['feature']} · event {line['event_id']}")
+                "For": escape(f"{labels.get(line['feature'], line['feature'])} · event {line['event_id']}")
                 if isinstance(line["feature"], str)
                 else "",
             }

@@ -21,12 +21,14 @@ def patterns_switch() -> bool:
 
 def show(chart: Chart, *, key: str, **options: Any) -> Any:
     """A chart with its table; its finding is read aloud to those who cannot see it."""
-    return parts.chart(chart.figure, key=key, alt=chart.alt, twin=lambda: _readable(chart.table), **options)
+    return parts.chart(chart.figure, key=key, alt=chart.alt, twin=lambda: _readable(chart), **options)
 
 
-def _readable(table: pd.DataFrame) -> pd.DataFrame:
+def _readable(chart: Chart) -> pd.DataFrame:
     """Days as dates and numbers with at most two decimals, under headings for people."""
-    shown = table.rename(columns=lambda name: str(name).replace("_", " ").capitalize())
+    shown = chart.table.rename(
+        columns=lambda name: name if name in chart.typed else str(name).replace("_", " ").capitalize()
+    )
     for name in shown.columns:
         if pd.api.types.is_datetime64_any_dtype(shown[name]):
             shown[name] = shown[name].dt.date

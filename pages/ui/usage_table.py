@@ -1,5 +1,9 @@
-"""The table of features: what credits were spent on, and what changed."""
+"""The table of features: what credits were spent on, and what changed.
 
+Features are shown by their label; their key, by which callers name them, stands in a column of its own.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,26 +16,35 @@ from pages.ui.period import Span
 from pages.ui.text import MINUS, credit_text, escape, percent_text
 
 
-def finding(table: pd.DataFrame, *, moved_words: str) -> str:
+def finding(table: pd.DataFrame, labels: Mapping[str, str], *, moved_words: str) -> str:
     """The table in a sentence: the largest feature, and how the burn moved."""
     top = table.iloc[0]
     if not top["used_micro"]:
         return "No credits were used in this period."
-    words = f"Most went to **{escape(top['feature'])}**, {top['share']:.0%} of all use."
+    words = f"Most went to **{escape(labels.get(top['feature'], top['feature']))}**, {top['share']:.0%} of all use."
     return f"{words} Use per day: {moved_words} against the period before." if moved_words else words
 
 
-def draw(visit: Visit, table: pd.DataFrame, span: Span, *, key: str, whose: str = "all", **options: Any) -> Any:
-    """A frame of burn.BY_FEATURE, with a total line above and the rule of the trend word below."""
+def draw(
+    visit: Visit,
+    table: pd.DataFrame,
+    labels: Mapping[str, str],
+    span: Span,
+    *,
+    key: str,
+    whose: str = "all",
+    **options: Any,
+) -> Any:
+    """A frame of burn.BY_FEATURE with the features' labels, and a total line above."""
     total = credit_text(int(table["used_micro"].sum()), visit.locale)
-    shown = table.assign(
+    shown = with_labels(table, labels).assign(
         used=parts.whole_credits(table["used_micro"]),
         percent=(table["share"] * 100).round(1),
         each=table["credits_per_use"].round(2),
         moved=[_moved(visit, row, has_other=span.other is not None) for row in table.to_dict("records")],
     )
     columns: dict[str, Any] = {
-        "feature": st.column_config.TextColumn("Feature", pinned=True),
+        "label": st.column_config.TextColumn("Feature", pinned=True, width="medium"),
         "used": parts.credits_column("Credits"),
         "percent": st.column_config.NumberColumn("Share", format="%.1f %%"),
         "events": st.column_config.NumberColumn("Uses", format="localized"),
@@ -41,6 +54,8 @@ def draw(visit: Visit, table: pd.DataFrame, span: Span, *, key: str, whose: str 
     }
     if "customers" in table.columns:
         columns["customers"] = st.column_config.NumberColumn("Customers", format="localized")
+    if (shown["label"] != shown["feature"]).any():
+        columns["feature"] = st.column_config.TextColumn("Key", help="The name by which use is reported")
     noun = "feature" if len(table) == 1 else "features"
     return parts.table(
         shown,
@@ -49,16 +64,27 @@ def draw(visit: Visit, table: pd.DataFrame, span: Span, *, key: str, whose: str 
         columns=columns,
         totals=f"**{len(table)} {noun} · {total} credits**",
         download=parts.Download(
-            visit, "usage", lambda: exported(table), whose=whose, since=span.period.since, until=span.period.last
+            visit,
+            "usage",
+            lambda: exported(table, labels),
+            whose=whose,
+            since=span.period.since,
+            until=span.period.last,
         ),
         **options,
     )
 
 
-def exported(table: pd.DataFrame) -> pd.DataFrame:
+def with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """A frame with a column feature, and the label of each; a feature without one is shown by its key."""
+    return table.assign(label=[labels.get(feature, feature) for feature in table["feature"]])
+
+
+def exported(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     """The same for a file."""
     amounts = {f"{name}_credits": portfolio.exact_credits(table[f"{name}_micro"]) for name in ("used", "before")}
-    return pd.DataFrame({**table[["feature", "share", "events", "change", "trend"]], **amounts})
+    plain = table[["feature", "share", "events", "change", "trend"]]
+    return pd.DataFrame({**plain, **amounts, "label": with_labels(table, labels)["label"]})
 
 
 def _moved(visit: Visit, row: dict[Any, Any], *, has_other: bool) -> str:

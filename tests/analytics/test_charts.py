@@ -53,17 +53,34 @@ def test_daily_burn_draws_all_five_types_in_order(theme: Theme) -> None:
 
 def test_patterns_and_average_line() -> None:
     daily = burn.daily_by_feature(usage(), MARCH)
-    chart = charts.daily_burn_by_feature(daily, zone="UTC", theme=Theme.LIGHT, patterns=True, average_micro=3e6)
+    chart = charts.daily_burn_by_feature(
+        daily, zone="UTC", theme=Theme.LIGHT, labels={}, patterns=True, average_micro=3e6
+    )
     assert [trace.name for trace in chart.figure.data] == ["image", "text", "Mean day before"]
     assert chart.figure.data[1].marker.pattern.shape == "/"
     assert list(chart.figure.data[2].y) == [3.0] * 3
 
 
 def test_nothing_used_says_so() -> None:
-    for daily in (burn.daily_by_type, burn.daily_by_feature):
-        frame = daily(DAILY_USAGE.empty(), MARCH)
-        draw = charts.daily_burn_by_type if daily is burn.daily_by_type else charts.daily_burn_by_feature
-        assert draw(frame, zone="UTC", theme=Theme.DARK).alt == "No credits were used on these days."
+    by_type = charts.daily_burn_by_type(burn.daily_by_type(DAILY_USAGE.empty(), MARCH), zone="UTC", theme=Theme.DARK)
+    by_feature = charts.daily_burn_by_feature(
+        burn.daily_by_feature(DAILY_USAGE.empty(), MARCH), zone="UTC", theme=Theme.DARK, labels={}
+    )
+    assert by_type.alt == by_feature.alt == "No credits were used on these days."
+
+
+def test_features_are_drawn_under_their_labels_as_typed() -> None:
+    labels = {"image": "<b>Pictures</b> & %{x}", "text": "total"}
+    chart = charts.daily_burn_by_feature(
+        burn.daily_by_feature(usage(), MARCH), zone="UTC", theme=Theme.LIGHT, labels=labels
+    )
+    # A figure reads its texts as HTML and hover templates as templates.
+    assert [trace.name for trace in chart.figure.data] == ["&lt;b&gt;Pictures&lt;/b&gt; &amp; %{x}", "total"]
+    assert all("Pictures" not in trace.hovertemplate for trace in chart.figure.data)
+    # The twin is a table and shows text as it is; a label never takes the place of another column.
+    assert list(chart.table.columns) == ["day", "<b>Pictures</b> & %{x}", "total (text)", "total"]
+    assert chart.typed == {"<b>Pictures</b> & %{x}", "total (text)"}
+    assert chart.table["total"].tolist() == [5.0, 0.0, 2.5]
 
 
 def test_balance_timeline_joins_past_and_forecast() -> None:

@@ -1,6 +1,6 @@
 """Loaders on both databases, against answers worked out by hand from the company in conftest.py."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from analytics import frames
 from analytics.frames.schema import Column, Schema, day, flag, instant, maybe_whole, micro, real, text, value, whole
+from ledger import Ledger, SetFeaturePrice
 from ledger.core.burn import burn_order
 from ledger.errors import NotFound
+from tests.analytics.conftest import Do
 
 BERLIN = ZoneInfo("Europe/Berlin")
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -166,6 +168,9 @@ def test_search_finds_by_every_name_a_person_may_have(connection: sa.Connection)
     matches = frames.find_customers(connection, "bolt")
     assert matches["account"].tolist() == ["cus_bolt"]
     assert frames.find_customers(connection, " ").empty
+    # The name that begins so first, then names, ids and last e-mails, where nearly everybody has the text.
+    assert frames.find_customers(connection, "o")["account"].tolist() == ["cus_bolt", "cus_void", "cus_acme"]
+    assert frames.find_customers(connection, "v")["account"].tolist() == ["cus_void"]
     for sort in frames.TransactionSort:
         assert len(frames.load_transactions(connection, frames.TransactionFilter(), sort=sort)) > 10
 
@@ -204,6 +209,29 @@ def test_core_batches_of_everybody_equal_those_of_each(connection: sa.Connection
     assert frames.load_top_ups(connection)["reference"].tolist() == ["pay_2", "pay_3", "pay_1"]
     assert frames.load_feature_prices(connection)["feature"].tolist() == ["image", "text"]
     assert frames.load_forecasts(connection, as_of=date(2026, 3, 9)).empty
+
+
+def test_a_feature_is_called_by_its_newest_price_version_in_force(ledger: Ledger, do: Do) -> None:
+    def price(feature: str, label: str, since: datetime) -> None:
+        do(SetFeaturePrice(feature, CREDIT, label, effective_at=since), AT)
+
+    price("image", "Picture", datetime(2026, 1, 1, tzinfo=UTC))
+    price("image", "Image made", AT)
+    price("image", "Image of tomorrow", AT + timedelta(days=1))
+    price("later", "Not yet", AT + timedelta(days=1))
+    price("plain", "", AT)
+    price("pdf", "Export", AT)
+    price("csv", "export", AT)
+    price("odd", "Plain", AT)
+    with ledger.database.reader.connect() as opened:
+        assert frames.load_feature_labels(opened, at=AT) == {
+            "image": "Image made",
+            "plain": "plain",
+            "pdf": "Export (pdf)",
+            "csv": "export (csv)",
+            "odd": "Plain (odd)",
+        }
+        assert frames.load_feature_labels(opened, at=AT - timedelta(seconds=1)) == {"image": "Picture"}
 
 
 def test_empty_company_answers_empty_frames_of_the_right_dtypes(empty: sa.Connection) -> None:

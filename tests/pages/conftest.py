@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ledger import CreditType, Ledger, Money, open_ledger
+from ledger import MICRO, CreditType, Ledger, Money, SetFeaturePrice, open_ledger
 from ledger.clock import FixedClock
 from ledger.settings import settings
 from tests.kit import factories
@@ -39,23 +39,31 @@ HOSTILE_NAMES = (
 
 
 def fill(url: str, *, hostile: bool = False) -> None:
-    """Customers with credits of several types and a month of use, ending yesterday."""
+    """Customers with credits of several types and a month of use, ending yesterday.
+
+    ``hostile`` adds customers whose names try something, and gives each of them a feature of that name to use.
+    """
     clock = FixedClock(datetime.now(UTC) - timedelta(days=40))
     ledger = open_ledger(url, clock=clock)
     factories.price_feature(ledger, "images", 2)
     names = ["Acme Robotics", "Blue Harbor"]
     accounts = ["cus_acme", "cus_blue"]
+    features = ["images", "images"]
     if hostile:
         names += HOSTILE_NAMES
         accounts += [f"cus_hostile_{number}" for number in range(len(HOSTILE_NAMES))]
+        features += [f"feature_{number}" for number in range(len(HOSTILE_NAMES))]
+    for feature, label in zip(features[2:], names[2:], strict=True):
+        command = SetFeaturePrice(feature, 2 * MICRO, label)
+        ledger.execute(command, actor=factories.ADMIN, key=factories.fresh_key("price"))
     for account, name in zip(accounts, names, strict=True):
         factories.open_account(ledger, account, name=name, owner="max@example.com")
         factories.top_up(ledger, account, 1000, price=Money(9900, "EUR"), reference=f"{name[:100]} {account}")
         factories.grant(ledger, account, 200, credit_type=CreditType.PROMOTIONAL, campaign=name[:120])
     for _ in range(39):
         clock.advance(timedelta(days=1))
-        for account in accounts:
-            factories.use(ledger, account, 5)
+        for account, feature in zip(accounts, features, strict=True):
+            factories.use(ledger, account, 5, feature=feature)
     ledger.database.dispose()
 
 

@@ -165,6 +165,117 @@ def test_back_keeps_filters(app: App, browser: Browser) -> None:
         expect(page.get_by_role("searchbox", name="Search")).to_have_value("acme")
 
 
+def open_first_customer(page: Page) -> None:
+    """Press Open in the first row of the list, which is a picture: the column right of the names."""
+    place = page.get_by_test_id("stDataFrame").locator("canvas").first.bounding_box()
+    assert place is not None
+    page.mouse.click(place["x"] + 230, place["y"] + 53)
+    page.wait_for_url("**/customer?**")
+    wait_ready(page)
+
+
+def heading(page: Page) -> str:
+    return page.get_by_role("heading", level=1).inner_text()
+
+
+def test_one_back_leads_from_a_customer_to_the_filtered_list(app: App, browser: Browser) -> None:
+    with open_page(browser, app.address("customers")) as page:
+        search = page.get_by_role("textbox", name="Search")
+        search.fill("blue")
+        search.press("Enter")
+        page.wait_for_url("**/customers?q=blue")
+        wait_ready(page)
+        page.locator("label", has_text="Credits expire within").click()
+        page.wait_for_url("**/customers?q=blue&expiring=yes")
+        page.locator("label", has_text="Credits expire within").click()
+        page.wait_for_url("**/customers?q=blue")
+        wait_ready(page)
+        open_first_customer(page)
+        assert heading(page) == "Blue Harbor"
+        page.go_back()
+        expect(page).to_have_url(f"{app.url}/customers?q=blue")
+        wait_ready(page)
+        expect(search).to_have_value("blue")
+        expect(page.get_by_text("1 customer ·")).to_be_visible()
+        page.go_forward()
+        wait_ready(page)
+        assert heading(page) == "Blue Harbor"
+
+
+def test_a_page_that_the_menu_brings_back_with_its_filters_is_one_step(app: App, browser: Browser) -> None:
+    with open_page(browser, app.address("audit?all=yes&q=acme")) as page:
+        page.get_by_role("link", name="Overview").click()
+        wait_ready(page)
+        page.get_by_role("button", name="System").click()
+        page.get_by_role("menuitem", name="Ledger").click()
+        expect(page).to_have_url(f"{app.url}/audit?all=yes&q=acme")
+        wait_ready(page)
+        page.go_back()
+        wait_ready(page)
+        assert heading(page) == "Overview"
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 1400), ("light", 320), ("dark", 320)])
+def test_the_box_in_the_side_bar_leads_to_customers(app: App, browser: Browser, scheme: Scheme, width: int) -> None:
+    def type_in(text: str) -> None:
+        opener = page.get_by_test_id("stExpandSidebarButton")
+        if opener.is_visible():
+            opener.click()
+        box = page.get_by_role("searchbox", name="Go to a customer")
+        box.click()
+        box.press_sequentially(text)
+
+    def violations() -> list[str]:
+        # In a narrow window Streamlit draws its menu in the side bar, with titles among the items of a list.
+        return [one for one in axe_violations(page) if width > 320 or not one.startswith("list")]
+
+    with open_page(browser, app.address("audit?as=max"), scheme=scheme, width=width, height=1400) as page:
+        bar = page.get_by_test_id("stSidebarUserContent")
+        type_in("cus_acme")
+        match = bar.get_by_role("link", name="Acme Robotics")
+        expect(match).to_be_visible()
+        assert violations() == []
+        match.click()
+        page.wait_for_url("**/customer?as=max&customer=cus_acme")
+        wait_ready(page)
+        assert heading(page) == "Acme Robotics"
+        # From one customer to another it is the same page, which the browser has to notice all the same.
+        type_in("blue h")
+        bar.get_by_role("link", name="Blue Harbor").click()
+        page.wait_for_url("**/customer?as=max&customer=cus_blue")
+        wait_ready(page)
+        assert heading(page) == "Blue Harbor"
+        page.go_back()
+        page.wait_for_url("**/customer?as=max&customer=cus_acme")
+        wait_ready(page)
+        assert heading(page) == "Acme Robotics"
+        page.go_back()
+        wait_ready(page)
+        assert heading(page) == "Ledger"
+        type_in("")
+        assert bar.get_by_role("link").all_inner_texts() == ["Acme Robotics", "Blue Harbor"]
+        assert violations() == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 1400), ("dark", 800)])
+def test_the_tiles_of_a_row_are_equally_high(app: App, browser: Browser, scheme: Scheme, width: int) -> None:
+    for path in ("", "usage", "customer?customer=cus_acme"):
+        with open_page(browser, app.address(path), scheme=scheme, width=width) as page:
+            boxes = page.get_by_test_id("stMetric").evaluate_all(
+                """metrics => metrics.map(metric => {
+                    const borders = box => parseFloat(getComputedStyle(box).borderTopWidth);
+                    let tile = metric;
+                    while (!borders(tile)) tile = tile.parentElement;
+                    const {top, height} = tile.getBoundingClientRect();
+                    return [Math.round(top), Math.round(height)];
+                })"""
+            )
+        assert len(boxes) >= 4
+        rows = {top: {height for other, height in boxes if other == top} for top, _ in boxes}
+        assert len(rows) < len(boxes), "tiles stand side by side"
+        assert all(len(heights) == 1 for heights in rows.values()), (path, rows)
+
+
 def test_a_deep_link_is_the_first_thing_a_fresh_process_serves(database: str, browser: Browser, tmp_path: Path) -> None:
     with (
         running_app(database, log=tmp_path / "fresh.log") as fresh,
@@ -184,6 +295,21 @@ def test_without_an_identity_a_fresh_process_shows_nothing(database: str, browse
                 expect(page.get_by_role("textbox")).to_have_count(0)
 
 
+def live_parts(page: Page) -> int:
+    """Links, pictures and formulas that came out of a name."""
+    found = page.get_by_test_id("stApp").locator("a[href*='//evil'], a[href^='mailto'], img[src*='evil'], .katex")
+    return found.count()
+
+
+def test_labels_of_features_are_drawn_as_typed(app: App, browser: Browser) -> None:
+    with open_page(browser, app.address("usage?period=last_90_days")) as page:
+        legend = page.locator(".js-plotly-plot .legendtext")
+        expect(legend).to_have_count(len(HOSTILE_NAMES) + 2)
+        drawn = {" ".join(text.split()) for text in legend.all_text_contents()}
+        assert set(HOSTILE_NAMES) <= drawn
+        assert page.locator(".js-plotly-plot .legend a").count() == 0
+
+
 def test_typed_names_stay_text(app: App, browser: Browser) -> None:
     requests: list[str] = []
     # The lists show all names at once; of the pages of one customer the image and the mixture are enough.
@@ -195,8 +321,16 @@ def test_typed_names_stay_text(app: App, browser: Browser) -> None:
         for path in paths:
             page.goto(app.address(path))
             wait_ready(page)
-            main = page.get_by_test_id("stMain")
-            assert main.locator("a[href*='evil'], a[href^='mailto'], img[src*='evil'], .katex").count() == 0, path
+            assert live_parts(page) == 0, path
+        # The box and the list of who was opened last.
+        page.get_by_role("searchbox", name="Go to a customer").press_sequentially("cus_hostile")
+        expect(page.get_by_test_id("stSidebar").get_by_role("link")).to_have_count(len(HOSTILE_NAMES))
+        assert live_parts(page) == 0
+        page.get_by_test_id("stSidebar").get_by_role("link").first.click()
+        wait_ready(page)
+        page.get_by_role("link", name="Overview").click()
+        wait_ready(page)
+        assert live_parts(page) == 0
     assert [url for url in requests if "evil.invalid" in url] == []
 
 
