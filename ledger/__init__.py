@@ -31,12 +31,15 @@ from ledger.errors import (
     ReferenceUsed,
     Unavailable,
 )
+from ledger.estimates import Estimate, estimate_cost
 from ledger.facade import Ledger, open_ledger
 from ledger.operations.allocations import AllocatePlanCredits
 from ledger.operations.approvals import AskApproval, DecideApproval
 from ledger.operations.catalog import DefineBundle, DefinePackage, SetFeaturePrice
-from ledger.operations.corrections import AdjustBalance
+from ledger.operations.corrections import AdjustBalance, VoidBatch
 from ledger.operations.expiry import ExpireDue
+from ledger.operations.extensions import ExtendExpiry
+from ledger.operations.gift_codes import DisableGiftCodes, IssueGiftCodes, RedeemGiftCode
 from ledger.operations.give_back import GiveBack
 from ledger.operations.grants import IssueGrant
 from ledger.operations.holds import CaptureHold, ExtendHold, PlaceHold, ReleaseHold
@@ -44,6 +47,7 @@ from ledger.operations.leads import ConvertLead, OpenLead
 from ledger.operations.overdraft import ApproveOverdraft
 from ledger.operations.payments import RecordTopUp
 from ledger.operations.plans import CancelPlan, ChangePlan, DefinePlan, StartPlan
+from ledger.operations.pools import OpenPool, PoolMember, SetPoolMembers
 from ledger.operations.programmes import (
     CreateReferralCode,
     DefineReferralProgramme,
@@ -52,8 +56,10 @@ from ledger.operations.programmes import (
 )
 from ledger.operations.referrals import InviteReferral, JoinReferral
 from ledger.operations.refunds import RefundPurchase
+from ledger.operations.reversals import ReverseTransaction
 from ledger.operations.rewards import QualifyReferral, RefuseReferral, ReleaseReferral
 from ledger.operations.setup import ChangeCustomer, OpenAccount
+from ledger.operations.transfers import GiftCredits, TransferCredits
 from ledger.operations.usage import RecordUsage, RecordUsageBulk, UsageEvent
 from ledger.receipt import NewBatch, Overdraft, Receipt, Refusal
 
@@ -88,19 +94,24 @@ __all__ = [
     "DefinePackage",
     "DefinePlan",
     "DefineReferralProgramme",
+    "DisableGiftCodes",
     "DisableReferralCode",
     "EndReferralProgramme",
+    "Estimate",
     "EventReused",
     "ExpireDue",
+    "ExtendExpiry",
     "ExtendHold",
     "Fault",
     "GatewayError",
+    "GiftCredits",
     "GiveBack",
     "HoldAlreadyResolved",
     "HoldReused",
     "InsufficientCredits",
     "InvalidCommand",
     "InviteReferral",
+    "IssueGiftCodes",
     "IssueGrant",
     "JoinReferral",
     "KeyReused",
@@ -116,16 +127,19 @@ __all__ = [
     "NotSetUp",
     "OpenAccount",
     "OpenLead",
+    "OpenPool",
     "Overdraft",
     "PeriodClosed",
     "Permission",
     "PlaceHold",
+    "PoolMember",
     "QualifyReferral",
     "Reason",
     "Receipt",
     "RecordTopUp",
     "RecordUsage",
     "RecordUsageBulk",
+    "RedeemGiftCode",
     "ReferenceUsed",
     "ReferralState",
     "RefundPurchase",
@@ -133,13 +147,18 @@ __all__ = [
     "RefuseReferral",
     "ReleaseHold",
     "ReleaseReferral",
+    "ReverseTransaction",
     "Role",
     "SetFeaturePrice",
+    "SetPoolMembers",
     "StartPlan",
     "Take",
+    "TransferCredits",
     "Unavailable",
     "UsageEvent",
+    "VoidBatch",
     "credits_to_micro",
+    "estimate_cost",
     "micro_to_text",
     "open_ledger",
 ]
