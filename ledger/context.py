@@ -1,6 +1,6 @@
 """What a handler works with: the locked accounts, the instant, the actor, and what it wants written."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ledger.commands import Command, Outcome
 from ledger.core.amounts import MICRO
 from ledger.core.policy import Actor
-from ledger.core.records import Batch, CreditType
+from ledger.core.records import AccountKind, Batch, CreditType
 from ledger.database import Prepared, Work
 from ledger.errors import KeyReused, NotFound
 from ledger.housekeeping import tidy
@@ -31,6 +31,7 @@ _ACCOUNT_COLUMNS = (
     account.c.owed_micro,
     account.c.overdraft_limit_micro,
     account.c.overdraft_until,
+    account.c.kind,
 )
 _BATCH_COLUMNS = (
     batch.c.id,
@@ -103,7 +104,10 @@ class Context:
     approval_id: int | None = None
     transaction_id: int = 0
     posting: Posting = field(default_factory=Posting)
+    # Rows that the transaction refers to, and rows that refer to it.
+    ahead: list[tuple[Prepared, Mapping[str, Any]]] = field(default_factory=list)
     others: list[tuple[Prepared, Mapping[str, Any]]] = field(default_factory=list)
+    many: list[tuple[sa.Table, Sequence[str], list[tuple[Any, ...]], str]] = field(default_factory=list)
     # Everything that is locked by this unit of work, shared with its children.
     accounts: dict[str, AccountState] = field(default_factory=dict)
 
@@ -126,8 +130,8 @@ class Context:
         """Run the handler of a command in this context."""
         return self.handlers[type(command)](self, command)
 
-    def book(self, outcome: Outcome) -> None:
-        """Queue the transaction with its posting and the rows beside it."""
+    def complete(self, outcome: Outcome) -> None:
+        """Give the posting its transaction row."""
         self.posting.transaction = {
             "id": self.transaction_id,
             "kind": outcome.receipt.kind,
@@ -145,13 +149,31 @@ class Context:
             "approval_id": self.approval_id,
             "receipt": outcome.receipt.to_body(),
         }
+
+    def book(self, outcome: Outcome) -> None:
+        """Queue the transaction with its posting and the rows beside it."""
+        self.complete(outcome)
+        for prepared, values in self.ahead:
+            self.work.queue(prepared, values)
         send(self.work, self.posting)
         for prepared, values in self.others:
             self.work.queue(prepared, values)
+        for table, columns, rows, on_conflict in self.many:
+            self.work.queue_rows(table, columns, rows, on_conflict=on_conflict)
+
+    def queue_ahead(self, prepared: Prepared, values: Mapping[str, Any]) -> None:
+        """Add a row that the transaction or its batches refer to: an account that the command opens."""
+        self.ahead.append((prepared, values))
 
     def queue(self, prepared: Prepared, values: Mapping[str, Any]) -> None:
         """Add a row that is no part of the books proper; it is written after the transaction that it may refer to."""
         self.others.append((prepared, values))
+
+    def queue_rows(
+        self, table: sa.Table, columns: Sequence[str], rows: list[tuple[Any, ...]], *, on_conflict: str = ""
+    ) -> None:
+        """As `queue`, for many new rows of one table, in one statement; written last."""
+        self.many.append((table, columns, rows, on_conflict))
 
     def load(self, external_id: str, *reads: Read) -> tuple[AccountState, list[Rows]]:
         """Lock one account and read its batches and whatever else is asked, all in one round trip.
@@ -208,8 +230,10 @@ class Context:
         if found["known"]:
             self._check_known(*found["known"])
         self.transaction_id = found["transaction_id"]
-        id_, name, zone, available, held, owed, limit, until = found["account"]
-        state = AccountState(id_, name, ZoneInfo(zone), available, held, owed, limit, _maybe(until))
+        id_, name, zone, available, held, owed, limit, until, kind = found["account"]
+        state = AccountState(
+            id_, name, ZoneInfo(zone), available, held, owed, limit, maybe_from_micros(until), AccountKind(kind)
+        )
         for batch_id, kind, remaining, held_part, priority, starts, ends, features in found["batches"] or ():
             state.batches[batch_id] = Batch(
                 batch_id,
@@ -218,7 +242,7 @@ class Context:
                 held_part,
                 priority,
                 from_micros(starts),
-                _maybe(ends),
+                maybe_from_micros(ends),
                 None if features is None else frozenset(features),
             )
         self.accounts[external_id] = state
@@ -231,8 +255,8 @@ class Context:
         self.transaction_id = self.work.ids_of(rows)[0]
 
     def _keep(self, row: tuple[Any, ...], batches: Rows) -> AccountState:
-        id_, name, zone, available, held, owed, limit, until = row
-        state = AccountState(id_, name, ZoneInfo(zone), available, held, owed, limit, until)
+        id_, name, zone, available, held, owed, limit, until, kind = row
+        state = AccountState(id_, name, ZoneInfo(zone), available, held, owed, limit, until, AccountKind(kind))
         for one in batches:
             state.batches[one[0]] = _batch(one)
         self.accounts[name] = state
@@ -263,7 +287,8 @@ def from_micros(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
-def _maybe(micros: int | None) -> datetime | None:
+def maybe_from_micros(micros: int | None) -> datetime | None:
+    """As `from_micros`; None stays None."""
     return None if micros is None else from_micros(micros)
 
 

@@ -16,6 +16,7 @@ import psycopg
 import sqlalchemy as sa
 
 from ledger.clock import Clock, FixedClock, SystemClock
+from ledger.coalescing import Coalescer, Request, book_together
 from ledger.commands import Command, Outcome, text_faults
 from ledger.context import AlreadyDone, Context, Rules
 from ledger.core.amounts import MICRO
@@ -24,6 +25,7 @@ from ledger.database import Database, Work, is_transient
 from ledger.errors import ApprovalRequired, InvalidCommand, NotPermitted, NotSetUp, Unavailable
 from ledger.models import company, transaction
 from ledger.operations import HANDLERS
+from ledger.operations.usage import RecordUsage
 from ledger.receipt import Receipt
 from ledger.settings import settings
 
@@ -48,6 +50,7 @@ class Ledger:
         # Fixed when the database was first set up, because usage_daily is cut by it.
         self.company_zone = ZoneInfo(row.zone)
         self.rules = rules or Rules()
+        self._coalescer = None if database.is_sqlite else Coalescer(self._charge_alone, self._charge_together)
 
     def execute(self, command: Command, *, actor: Actor, key: str) -> Receipt:
         """Carry out a command, once per (actor, key).
@@ -60,6 +63,8 @@ class Ledger:
         """
         self._check(command, actor, key)
         digest = digest_of(command)
+        if type(command) is RecordUsage and self._coalescer is not None:
+            return self._coalescer.execute(Request(command, actor, key, digest))
         return self._carry_out(lambda work: self._attempt(work, command, actor=actor, key=key, digest=digest))
 
     def preview(self, command: Command, *, actor: Actor) -> Receipt:
@@ -81,6 +86,16 @@ class Ledger:
 
         # The unit of work ends without a commit.
         return self._carry_out(attempt)
+
+    def _charge_alone(self, one: Request) -> Receipt:
+        return self._carry_out(
+            lambda work: self._attempt(work, one.command, actor=one.actor, key=one.key, digest=one.digest)
+        )
+
+    def _charge_together(self, requests: list[Request]) -> None:
+        # Deadlock, a key used elsewhere in the same instant, a lost connection: each caller finds out by itself.
+        with suppress(*_DRIVER_ERRORS):
+            book_together(self.database, requests, self._context)
 
     def _carry_out(self, attempt: Callable[[Work], Receipt]) -> Receipt:
         for number in range(_ATTEMPTS):

@@ -17,6 +17,7 @@ from ledger import (
     Command,
     CreditType,
     DecideApproval,
+    ExtendExpiry,
     IssueGrant,
     Ledger,
     Money,
@@ -26,9 +27,11 @@ from ledger import (
     RecordTopUp,
     RecordUsage,
     RefundPurchase,
+    ReverseTransaction,
     Role,
     SetFeaturePrice,
     UsageEvent,
+    VoidBatch,
 )
 
 # The instant of the `clock` fixture.
@@ -103,6 +106,7 @@ def grant(
     never_expires: bool = False,
     effective_at: datetime | None = None,
     priority: int = 0,
+    features: tuple[str, ...] = (),
     campaign: str = "",
     reason: Reason = REASON,
     actor: Actor = ADMIN,
@@ -119,6 +123,7 @@ def grant(
         never_expires=never_expires,
         effective_at=effective_at,
         priority=priority,
+        features=features,
     )
     return ledger.execute(command, actor=actor, key=key or fresh_key("grant"))
 
@@ -205,3 +210,28 @@ def refund(
     return ledger.execute(
         RefundPurchase(account, batch_id, amount, REASON), actor=ADMIN, key=key or fresh_key("refund")
     )
+
+
+def void(ledger: Ledger, account: str = "acme", batch_id: int = 1, *, key: str | None = None) -> Receipt:
+    """Take away what is left of a batch."""
+    return ledger.execute(VoidBatch(account, batch_id, REASON), actor=ADMIN, key=key or fresh_key("void"))
+
+
+def reverse(ledger: Ledger, booked: Receipt | int, *, key: str | None = None) -> Receipt:
+    """Take back what a transaction did, given by its receipt or its number."""
+    number = booked if isinstance(booked, int) else booked.transaction_id
+    assert number is not None
+    return ledger.execute(ReverseTransaction(number, REASON), actor=ADMIN, key=key or fresh_key("reverse"))
+
+
+def extend(
+    ledger: Ledger,
+    account: str = "acme",
+    batch_id: int = 1,
+    *,
+    expires_on: date | None = None,
+    key: str | None = None,
+) -> Receipt:
+    """Let a batch live through a day, or for ever when none is given."""
+    command = ExtendExpiry(account, batch_id, REASON, expires_on=expires_on, never_expires=expires_on is None)
+    return ledger.execute(command, actor=ADMIN, key=key or fresh_key("extend"))

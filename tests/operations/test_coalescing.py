@@ -1,0 +1,216 @@
+"""Charges of many callers in shared transactions: the same books, receipts and refusals as one after another."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from ledger import (
+    MICRO,
+    SYSTEM,
+    EventReused,
+    InsufficientCredits,
+    InvalidCommand,
+    KeyReused,
+    Ledger,
+    LedgerError,
+    NotFound,
+    Receipt,
+    RecordUsage,
+    UsageEvent,
+    open_ledger,
+)
+from ledger.clock import FixedClock
+from ledger.coalescing import Request, book_together
+from ledger.facade import digest_of
+from ledger.reconcile import reconcile
+from tests.kit.factories import NOW, grant, open_account, price_feature
+from tests.operations.books import all_rows, audit
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def shared(postgres_url: str, clock: FixedClock) -> Iterator[Ledger]:
+    """A PostgreSQL ledger with two customers and one price."""
+    ledger = open_ledger(postgres_url, clock=clock)
+    price_feature(ledger)
+    for name in ("acme", "zeta"):
+        open_account(ledger, name)
+        grant(ledger, name, 20)
+        grant(ledger, name, 30, features=("images",))
+        grant(ledger, name, 50, features=("words",))
+    yield ledger
+    ledger.database.dispose()
+
+
+def usage(event_id: str, credits: int = 1, account: str = "acme", feature: str = "images") -> RecordUsage:
+    return RecordUsage(account, UsageEvent(event_id, feature, NOW, credits * MICRO))
+
+
+def together(ledger: Ledger, *asked: tuple[RecordUsage, str]) -> list[Receipt | LedgerError | None]:
+    """Charge all of them in one transaction, as the group that a leader found would be."""
+    requests = [Request(command, SYSTEM, key, digest_of(command)) for command, key in asked]
+    book_together(ledger.database, requests, ledger._context)
+    return [one.refusal or one.receipt for one in requests]
+
+
+def one_by_one(ledger: Ledger, *asked: tuple[RecordUsage, str]) -> list[Receipt | LedgerError]:
+    answers: list[Receipt | LedgerError] = []
+    for command, key in asked:
+        try:
+            answers.append(ledger._charge_alone(Request(command, SYSTEM, key, digest_of(command))))
+        except LedgerError as refusal:
+            answers.append(refusal)
+    return answers
+
+
+def comparable(answers: list[Any]) -> list[Any]:
+    """Answers without ids, which come from sequences."""
+    return [
+        (type(one), str(one)) if isinstance(one, LedgerError) else replace(one, transaction_id=None) for one in answers
+    ]
+
+
+def random_requests(dice: random.Random) -> list[tuple[RecordUsage, str]]:
+    """Charges that now and then repeat a key or an event, are too large, too early, or of nobody."""
+    asked = []
+    for _ in range(dice.randint(2, 30)):
+        command = usage(
+            f"event-{dice.randrange(20)}",
+            dice.choice((1, 2, 3, 30)),
+            dice.choice(("acme", "zeta", "acme", "zeta", "nobody")),
+            dice.choice(("images", "images", "images", "unpriced")),
+        )
+        if dice.random() < 0.1:
+            command = replace(command, event=replace(command.event, occurred_at=NOW + timedelta(hours=1)))
+        asked.append((command, f"key-{dice.randrange(25)}"))
+    return asked
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_group_books_what_one_after_another_would(
+    shared: Ledger, postgres_template: Any, clock: FixedClock, seed: int
+) -> None:
+    asked = random_requests(random.Random(seed))
+    found = together(shared, *asked)
+    assert None not in found
+    mine = all_rows(shared)
+    assert audit(shared) == []
+    with shared.database.reader.connect() as connection:
+        assert reconcile(connection).findings == ()
+    # The same again replays or refuses in the same way, whatever the road.
+    again = one_by_one(shared, *asked)
+    for first, second in zip(found, again, strict=True):
+        if isinstance(first, Receipt):
+            assert isinstance(second, Receipt)
+            assert second.replayed
+    assert all_rows(shared)["entry"] == mine["entry"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_answers_and_totals_are_those_of_the_plain_way(
+    postgres_url: str, sqlite_url: str, clock: FixedClock, seed: int
+) -> None:
+    asked = random_requests(random.Random(seed))
+    told: list[Any] = []
+    for url, how in ((postgres_url, together), (sqlite_url, one_by_one)):
+        ledger = open_ledger(url, clock=clock)
+        price_feature(ledger)
+        for name in ("acme", "zeta"):
+            open_account(ledger, name)
+            grant(ledger, name, 20)
+            grant(ledger, name, 30, features=("images",))
+        answers = how(ledger, *asked)  # type: ignore[operator]
+        rows = all_rows(ledger)
+        batches = [(row["account_id"], row["credit_type"], row["remaining_micro"]) for row in rows["batch"]]
+        days = [(row["account_id"], row["day"], row["used_micro"], row["events"]) for row in rows["usage_daily"]]
+        events = sorted((row["account_id"], row["event_id"], row["cost_micro"]) for row in rows["usage_event"])
+        entries = [(row["amount_micro"], row["balance_micro"]) for row in rows["entry"]]
+        told.append((comparable(answers), batches, days, events, entries))
+        ledger.database.dispose()
+    for mine, plain in zip(*told, strict=True):
+        assert mine == plain
+
+
+def test_each_member_of_a_group_has_its_own_fate(shared: Ledger) -> None:
+    first, taken, twice, other, broke, nobody, early = together(
+        shared,
+        (usage("a"), "1"),
+        (usage("a"), "2"),
+        (usage("a"), "1"),
+        (usage("a", 2), "3"),
+        (usage("b", 500), "4"),
+        (usage("c", account="nobody"), "5"),
+        (replace(usage("d"), event=replace(usage("d").event, occurred_at=NOW + timedelta(days=1))), "6"),
+    )
+    assert isinstance(first, Receipt)
+    assert isinstance(taken, Receipt)
+    assert isinstance(twice, Receipt)
+    assert not first.replayed
+    assert taken.replayed
+    assert (twice.replayed, twice.transaction_id) == (True, first.transaction_id)
+    assert isinstance(other, EventReused)
+    assert isinstance(broke, InsufficientCredits)
+    assert broke.available_micro == 49 * MICRO
+    assert isinstance(nobody, NotFound)
+    assert isinstance(early, InvalidCommand)
+    (reused,) = together(shared, (usage("z"), "1"))
+    assert isinstance(reused, KeyReused)
+    assert len(all_rows(shared)["usage_event"]) == 1
+
+
+def test_what_is_out_of_the_ordinary_is_left_to_the_plain_way(shared: Ledger) -> None:
+    member = RecordUsage("acme", UsageEvent("m", "images", NOW, MICRO, member="kim"))
+    assert together(shared, (member, "1"), (usage("a"), "2"))[0] is None
+
+
+def race(count: int, act: Callable[[int], Any]) -> list[Any]:
+    """What ``count`` threads get that start at the same instant."""
+    start = threading.Barrier(count)
+
+    def run(number: int) -> Any:
+        start.wait()
+        try:
+            return act(number)
+        except LedgerError as refusal:
+            return refusal
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def test_many_callers_never_overspend_one_account(shared: Ledger) -> None:
+    # Half of them repeat the key of another, and there are credits for only some of the rest.
+    answers = race(64, lambda n: shared.execute(usage(f"e{n % 40}", 2), actor=SYSTEM, key=f"k{n % 40}"))
+    booked = {one.transaction_id for one in answers if isinstance(one, Receipt)}
+    assert len(booked) == 25
+    assert sum(isinstance(one, Receipt) and not one.replayed for one in answers) == 25
+    assert all(isinstance(one, Receipt | InsufficientCredits) for one in answers)
+    assert audit(shared) == []
+
+
+def test_a_group_whose_commit_is_lost_is_booked_one_by_one(shared: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = []
+
+    def failing(database: Any, requests: list[Request], new_context: Any) -> None:
+        book_together(database, requests, new_context)
+        # The answer to COMMIT never arrives: nobody knows that it was booked.
+        for one in requests:
+            one.receipt = one.refusal = None
+        lost.append(len(requests))
+        raise psycopg.OperationalError("connection lost")
+
+    monkeypatch.setattr("ledger.facade.book_together", failing)
+    answers = race(24, lambda n: shared.execute(usage(f"e{n}"), actor=SYSTEM, key=f"k{n}"))
+    assert all(isinstance(one, Receipt) for one in answers)
+    assert lost
+    assert sum(one.replayed for one in answers) == sum(lost)
+    assert len(all_rows(shared)["usage_event"]) == 24
+    assert audit(shared) == []
