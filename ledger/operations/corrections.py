@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
+import sqlalchemy as sa
+
 from ledger.commands import Before, Command, Outcome, Reason, amount_faults, effect, text_faults
 from ledger.context import Context
+from ledger.core.amounts import micro_to_text
 from ledger.core.burn import plan_consumption
 from ledger.core.policy import Permission
-from ledger.core.records import Bucket, CreditType, Plan, Take
-from ledger.errors import BatchClosed, Fault, InsufficientCredits, NotFound
+from ledger.core.records import Batch, Bucket, CreditType, Plan, Take
+from ledger.database import Prepared
+from ledger.errors import BatchClosed, Fault, InsufficientCredits, NotAllowedNow, NotFound
 from ledger.journal import AccountState, BatchTerms, Line, post
-from ledger.models import batch
+from ledger.models import batch, hold, hold_part
 from ledger.operations.grants import put_on_shelf, validity
 
 
@@ -45,6 +49,29 @@ class AdjustBalance(Command):
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class VoidBatch(Command):
+    """Take away what is left of a batch that should not have been given; what of it was used stays used."""
+
+    kind: ClassVar[str] = "void"
+    permission: ClassVar[Permission] = Permission.ADJUST_BALANCE
+
+    account: str
+    batch_id: int
+    reason: Reason
+
+    def faults(self) -> list[Fault]:
+        return text_faults("account", self.account) + self.reason.faults()
+
+
+_HOLDS_OF_BATCH = Prepared(
+    sa.select(hold.c.reference)
+    .select_from(hold.join(hold_part, hold_part.c.hold_id == hold.c.id))
+    .where(hold_part.c.batch_id == sa.bindparam("batch_id", type_=sa.BigInteger), hold.c.state == "open")
+    .order_by(hold.c.id)
+)
+
+
 def adjust_balance(context: Context, command: AdjustBalance) -> Outcome:
     state, (ids,) = context.load(command.account, context.work.next_ids(batch))
     if command.amount_micro > 0:
@@ -68,6 +95,37 @@ def adjust_balance(context: Context, command: AdjustBalance) -> Outcome:
     post(context.posting, state, transaction_id=context.transaction_id, lines=lines)
     receipt = effect(command.kind, state, context.at, before, takes=plan.takes)
     return Outcome(receipt, state.id, context.at, command.reason, weight_micro=amount)
+
+
+def void_batch(context: Context, command: VoidBatch) -> Outcome:
+    state, _ = context.load(command.account)
+    found = context.load_batch(state, command.batch_id)
+    if found is None:
+        raise NotFound(what=f"batch of {state.external_id},", id=str(command.batch_id))
+    _refuse_void(context, found)
+    before = Before.of(state, context.at)
+    takes = (Take(found.id, found.credit_type, found.free_micro),)
+    # Credits that are not usable yet are taken away when they would have come.
+    at = max(context.at, found.effective_at)
+    lines = [Line(found.id, Bucket.AVAILABLE, Bucket.REMOVED, found.free_micro, at)]
+    post(context.posting, state, transaction_id=context.transaction_id, lines=lines)
+    receipt = effect(command.kind, state, context.at, before, takes=takes)
+    return Outcome(receipt, state.id, at, command.reason, weight_micro=found.free_micro)
+
+
+def _refuse_void(context: Context, found: Batch) -> None:
+    """Refuse when there is nothing to void, or holds keep some of it, naming them."""
+    if found.held_micro:
+        (rows,) = context.work.fetch((_HOLDS_OF_BATCH, {"batch_id": found.id}))
+        names = ", ".join(repr(reference) for (reference,) in rows)
+        raise NotAllowedNow(
+            f"{micro_to_text(found.held_micro)} credits of batch {found.id} are held by {names}; release or capture "
+            "that first."
+        )
+    if found.expires_at is not None and found.expires_at <= context.at:
+        raise NotAllowedNow(f"Batch {found.id} has expired, so nothing of it is left to be voided.")
+    if not found.remaining_micro:
+        raise NotAllowedNow(f"Nothing of batch {found.id} is left, so there is nothing to be voided.")
 
 
 def _take_from(context: Context, state: AccountState, batch_id: int, amount_micro: int) -> Take:

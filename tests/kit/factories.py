@@ -30,6 +30,7 @@ from ledger import (
     ReverseTransaction,
     Role,
     SetFeaturePrice,
+    StartPlan,
     UsageEvent,
     VoidBatch,
 )
@@ -235,3 +236,13 @@ def extend(
     """Let a batch live through a day, or for ever when none is given."""
     command = ExtendExpiry(account, batch_id, REASON, expires_on=expires_on, never_expires=expires_on is None)
     return ledger.execute(command, actor=ADMIN, key=key or fresh_key("extend"))
+
+
+def run(ledger: Ledger, command: Command, *, actor: Actor = ADMIN) -> Receipt:
+    """Carry out a command under a key of its own."""
+    return ledger.execute(command, actor=actor, key=fresh_key("run"))
+
+
+def start_plan(ledger: Ledger, account: str = "acme", *, plan: str = "basic", anchor_day: int | None = None) -> Receipt:
+    """Put a customer on a plan, which `seed_plans` has to have defined."""
+    return run(ledger, StartPlan(account, plan, REASON, anchor_day=anchor_day))

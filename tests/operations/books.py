@@ -12,7 +12,11 @@ import sqlalchemy as sa
 
 from ledger import Ledger
 from ledger.models import metadata
+from tests.operations.books_corrections import ends_when, of_extensions, of_reversals
 from tests.operations.books_decisions import of_approvals, of_overdrafts, of_refunds
+from tests.operations.books_holds import of_give_backs, of_holds
+from tests.operations.books_plans import of_plans, of_referrals
+from tests.operations.books_sharing import of_gift_codes, of_pools, of_transfers
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -60,15 +64,25 @@ def audit(ledger: Ledger) -> list[str]:
         *_of_usage(rows),
         *_of_prices(rows),
         *_of_packages(rows),
+        *of_holds(rows),
+        *of_give_backs(rows),
         *of_refunds(rows),
         *of_approvals(rows),
+        *of_reversals(rows),
+        *of_extensions(rows),
         *of_overdrafts(rows),
+        *of_plans(rows),
+        *of_referrals(rows),
+        *of_transfers(rows),
+        *of_gift_codes(rows),
+        *of_pools(rows),
     ]
 
 
 def _of_entries(rows: Rows) -> Iterator[str]:
     """Each entry is a legal move of a batch of its account, at a time when it may happen, with the right balance."""
     batches = {row["id"]: row for row in rows["batch"]}
+    extended = {row["batch_id"] for row in rows["batch_extension"]}
     left: dict[int, int] = defaultdict(int)
     held: dict[int, int] = defaultdict(int)
     balance: dict[int, int] = defaultdict(int)
@@ -83,7 +97,8 @@ def _of_entries(rows: Rows) -> Iterator[str]:
         if on_debt:
             continue
         batch = batches[entry["batch_id"]]
-        at, ends = entry["effective_at"], batch["expires_at"]
+        at = entry["effective_at"]
+        ends = ends_when(rows, entry) if batch["id"] in extended else batch["expires_at"]
         if entry["account_id"] != batch["account_id"]:
             yield f"{name} is of another account than its batch"
         left[batch["id"]] += _moved(entry, "available")
