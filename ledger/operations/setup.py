@@ -119,7 +119,9 @@ def open_account(context: Context, command: OpenAccount) -> Outcome:
     return Outcome(Receipt(command.kind, command.account, context.at), None, context.at)
 
 
-def add_account(context: Context, command: OpenAccount, *reads: Read) -> tuple[int, list[Rows]]:
+def add_account(
+    context: Context, command: OpenAccount, *reads: Read, kind: AccountKind = AccountKind.CUSTOMER
+) -> tuple[int, list[Rows]]:
     """Queue the rows of a new account ahead of the transaction; answers its id and the rows of the given reads.
 
     Raises InvalidCommand when the account exists already, or another customer has that payment provider's id.
@@ -140,7 +142,7 @@ def add_account(context: Context, command: OpenAccount, *reads: Read) -> tuple[i
         {
             "id": id_,
             "external_id": command.account,
-            "kind": AccountKind.CUSTOMER.value,
+            "kind": kind.value,
             "zone": command.zone,
             "available_micro": 0,
             "held_micro": 0,
