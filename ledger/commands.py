@@ -47,6 +47,8 @@ class Command:
     permission: ClassVar[Permission]
     # True for what nobody may do alone, however small.
     needs_two: ClassVar[bool] = False
+    # True for what carries a secret: it must not be stored, so it cannot wait for a second person.
+    is_secret: ClassVar[bool] = False
 
     def faults(self) -> list[Fault]:
         return []

@@ -8,6 +8,7 @@ from typing import Any
 from ledger.core.amounts import Money
 from ledger.core.records import CreditType, Take
 
+_TAKES = ("takes", "returned", "expired")
 _IDS = ("hold_id", "approval_id", "subject_id")
 
 
@@ -68,8 +69,9 @@ class Receipt:
     expired: tuple[Take, ...] = ()
     owed_before_micro: int = 0
     owed_after_micro: int = 0
-    # The other account of a transfer, a gift, a referral, and what it can use afterwards.
+    # The other account of a transfer, a gift, a referral, and what it could and can use.
     counterpart: str | None = None
+    counterpart_before_micro: int = 0
     counterpart_available_micro: int = 0
     # What the command made or decided, by its id in its own table.
     hold_id: int | None = None
@@ -96,8 +98,9 @@ class Receipt:
             "available": [self.available_before_micro, self.available_after_micro],
             "balance": [self.balance_before_micro, self.balance_after_micro],
         }
-        if self.takes:
-            body["takes"] = [[t.batch_id, t.credit_type.value, t.amount_micro] for t in self.takes]
+        for name in _TAKES:
+            if takes := getattr(self, name):
+                body[name] = [[t.batch_id, t.credit_type.value, t.amount_micro] for t in takes]
         if self.new_batches:
             body["new_batches"] = [
                 [b.id, b.credit_type.value, b.amount_micro, b.effective_at.isoformat(), _iso(b.expires_at)]
@@ -106,16 +109,12 @@ class Receipt:
         if self.events_recorded or self.events_replayed or self.refusals:
             body["events"] = [self.events_recorded, self.events_replayed]
             body["refusals"] = [asdict(refusal) for refusal in self.refusals]
-        if self.returned:
-            body["returned"] = [[t.batch_id, t.credit_type.value, t.amount_micro] for t in self.returned]
-        if self.expired:
-            body["expired"] = [[t.batch_id, t.credit_type.value, t.amount_micro] for t in self.expired]
         if self.held_until_at is not None:
             body["held_until_at"] = self.held_until_at.isoformat()
         if self.owed_before_micro or self.owed_after_micro:
             body["owed"] = [self.owed_before_micro, self.owed_after_micro]
         if self.counterpart is not None:
-            body["counterpart"] = [self.counterpart, self.counterpart_available_micro]
+            body["counterpart"] = [self.counterpart, self.counterpart_before_micro, self.counterpart_available_micro]
         if self.money is not None:
             body["money"] = [self.money.cents, self.money.currency]
         if self.overdraft is not None:
@@ -130,7 +129,7 @@ class Receipt:
         """Undo `to_body`."""
         events = body.get("events", (0, 0))
         owed = body.get("owed", (0, 0))
-        counterpart = body.get("counterpart", (None, 0))
+        counterpart = body.get("counterpart", (None, 0, 0))
         return cls(
             kind=body["kind"],
             account=body["account"],
@@ -154,7 +153,8 @@ class Receipt:
             owed_before_micro=owed[0],
             owed_after_micro=owed[1],
             counterpart=counterpart[0],
-            counterpart_available_micro=counterpart[1],
+            counterpart_before_micro=counterpart[1],
+            counterpart_available_micro=counterpart[2],
             money=Money(*body["money"]) if "money" in body else None,
             overdraft=_overdraft(body.get("overdraft")),
             hold_id=body.get("hold_id"),

@@ -52,6 +52,8 @@ class AskApproval(Command):
     def faults(self) -> list[Fault]:
         if isinstance(self.command, AskApproval | DecideApproval):
             return [Fault("command", "a request cannot ask for another request")]
+        if self.command.is_secret:
+            return [Fault("command", "carries a secret, which a request would keep; it cannot be asked for")]
         return self.command.faults()
 
 
@@ -103,8 +105,7 @@ def ask_approval(context: Context, command: AskApproval) -> Outcome:
             "decided_in_id": None,
         },
     )
-    receipt = Receipt(command.kind, outcome.receipt.account, context.at, approval_id=id_)
-    return Outcome(receipt, outcome.account_id, context.at, outcome.reason)
+    return Outcome(_asked(outcome.receipt, context, id_), outcome.account_id, context.at, outcome.reason)
 
 
 def decide_approval(context: Context, command: DecideApproval) -> Outcome:
@@ -130,6 +131,22 @@ def decide_approval(context: Context, command: DecideApproval) -> Outcome:
     _decide(context, command, "withdrawn" if is_own else "refused")
     receipt = Receipt(command.kind, None, context.at, approval_id=command.approval_id)
     return Outcome(receipt, account_id, context.at, Reason("", command.note))
+
+
+def _asked(shown: Receipt, context: Context, approval_id: int) -> Receipt:
+    """What an account has when something is asked for it, to compare with when it is decided; nothing moves."""
+    return Receipt(
+        AskApproval.kind,
+        shown.account,
+        context.at,
+        available_before_micro=shown.available_before_micro,
+        available_after_micro=shown.available_before_micro,
+        balance_before_micro=shown.balance_before_micro,
+        balance_after_micro=shown.balance_before_micro,
+        owed_before_micro=shown.owed_before_micro,
+        owed_after_micro=shown.owed_before_micro,
+        approval_id=approval_id,
+    )
 
 
 def _decide(context: Context, command: DecideApproval, state: str) -> None:

@@ -1,5 +1,6 @@
 """Usage: what customers did, priced and charged to their batches. The hot path of the ledger."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,18 @@ from ledger.core.amounts import MICRO
 from ledger.core.burn import Shelf, plan_consumption
 from ledger.core.policy import Permission
 from ledger.database import Prepared
-from ledger.errors import EventReused, Fault, InsufficientCredits, InvalidCommand, NotFound
+from ledger.errors import (
+    EventReused,
+    Fault,
+    InsufficientCredits,
+    InvalidCommand,
+    LimitReached,
+    NotAllowedNow,
+    NotFound,
+)
 from ledger.journal import AccountState
 from ledger.models import account, usage_event
+from ledger.operations import pools
 from ledger.operations.charging import (
     ALL_BUNDLES,
     ALL_PRICES,
@@ -32,6 +42,8 @@ from ledger.operations.charging import (
 from ledger.receipt import Refusal
 
 BULK_MAX_EVENTS = 10_000
+# Why one event of many may be refused without harm to the others.
+_REFUSALS_OF_ONE = (EventReused, InvalidCommand, NotFound, NotAllowedNow, LimitReached, InsufficientCredits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +144,14 @@ def charge(
             raise EventReused(event_id=event.event_id)
         receipt = effect(command.kind, state, context.at, before, transaction_id=transaction_id, replayed=True)
         return Outcome(receipt, state.id, context.at, nothing_to_do=True)
+    pools.admit(context, state, (event.member,))
+    member = pools.require_member(state, event.member)
     in_force = find_price()
     cost = in_force.cost_micro(event.feature, event.quantity_micro, event.complexity)
     plan = plan_consumption(state.batches.values(), cost, at=context.at, feature=event.feature)
+    if member is not None:
+        available = state.usable_micro(context.at, event.feature) + state.credit_line_micro(context.at)
+        pools.refuse_beyond_limit(member, cost, available_micro=available)
     if plan.shortfall_micro > state.credit_line_micro(context.at):
         raise InsufficientCredits(
             account=command.account,
@@ -144,7 +161,12 @@ def charge(
     charges = Charges(context, state)
     charges.add(_use(row_id, event, cost, in_force), plan.takes, owed_micro=plan.shortfall_micro)
     charges.queue()
-    return Outcome(effect(command.kind, state, context.at, before, takes=plan.takes), state.id, context.at)
+    if member is not None:
+        pools.count(context, state, {member.name: cost})
+    receipt = effect(
+        command.kind, state, context.at, before, takes=plan.takes, transaction_id=context.transaction_id
+    )
+    return Outcome(receipt, state.id, context.at)
 
 
 def _load_for(
@@ -193,6 +215,7 @@ def record_usage_bulk(context: Context, command: RecordUsageBulk) -> Outcome:
         context.work.next_ids(usage_event, count),
     )
     before = Before.of(state, context.at)
+    pools.admit(context, state, {event.member for event in command.events})
     bulk = _Bulk(context, state, Prices(price_rows, bundle_rows))
     bulk.known = {event_id: tuple(content) for event_id, _, *content in known_rows}
     refusals: list[Refusal] = []
@@ -200,9 +223,9 @@ def record_usage_bulk(context: Context, command: RecordUsageBulk) -> Outcome:
     for row_id, event in zip(context.work.ids_of(ids, count), command.events, strict=True):
         try:
             replayed += not bulk.charge(row_id, event)
-        except (EventReused, InvalidCommand, NotFound, InsufficientCredits) as refusal:
+        except _REFUSALS_OF_ONE as refusal:
             refusals.append(Refusal(_shown(event.event_id), refusal.code, str(refusal)))
-    bulk.charges.queue()
+    bulk.queue()
     receipt = effect(
         command.kind,
         state,
@@ -224,6 +247,7 @@ class _Bulk:
         self._shelf = Shelf(state.batches.values(), at=context.at)
         self._credit_line = state.credit_line_micro(context.at)
         self.charges = Charges(context, state)
+        self._used: dict[str, int] = defaultdict(int)
         self.known: dict[str, tuple[Any, ...]] = {}
 
     def charge(self, row_id: int, event: UsageEvent) -> bool:
@@ -235,8 +259,14 @@ class _Bulk:
                 raise EventReused(event_id=event.event_id)
             return False
         self._check(event)
+        member = pools.require_member(self._state, event.member)
         price = self._prices.in_force(event.feature, event.occurred_at)
         cost = price.cost_micro(event.feature, event.quantity_micro, event.complexity)
+        if member is not None:
+            # What the whole list has used so far is not in the state yet.
+            member = member.with_used(self._used[member.name])
+            available = self._shelf.available_micro(event.feature) + self._credit_line
+            pools.refuse_beyond_limit(member, cost, available_micro=available)
         takes, owed = self._shelf.take(cost, event.feature), 0
         if takes is None:
             available = self._shelf.available_micro(event.feature)
@@ -251,7 +281,14 @@ class _Bulk:
             self._credit_line -= owed
         self.charges.add(_use(row_id, event, cost, price), takes, owed_micro=owed)
         self.known[event.event_id] = content
+        if member is not None:
+            self._used[member.name] += cost
         return True
+
+    def queue(self) -> None:
+        """Hand everything over to the posting of the context."""
+        self.charges.queue()
+        pools.count(self._context, self._state, {name: used for name, used in self._used.items() if used})
 
     def _check(self, event: UsageEvent) -> None:
         if faults := event.faults() or occurrence_faults(event.occurred_at, now=self._context.at):
