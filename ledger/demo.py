@@ -11,15 +11,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
+from ledger import seeds
 from ledger.clock import FixedClock
 from ledger.commands import Command, Reason
 from ledger.core.amounts import MICRO, Money
+from ledger.core.lifecycle import add_months
+from ledger.core.packages import STANDARD_LIST
 from ledger.core.policy import SYSTEM, Actor, Role
 from ledger.core.records import CreditType
 from ledger.database import Database
 from ledger.demo_cast import DAYS, FEATURES, Customer, Gift, characters
 from ledger.facade import Ledger
-from ledger.operations.catalog import SetFeaturePrice
+from ledger.operations.catalog import DefineBundle, SetFeaturePrice
 from ledger.operations.corrections import AdjustBalance
 from ledger.operations.grants import IssueGrant
 from ledger.operations.payments import RecordTopUp
@@ -37,13 +40,14 @@ MANAGERS = ("max.berger@demo.example", "mia.costa@demo.example")
 # The last key that the load uses: without it the load was interrupted.
 LAST_KEY = "demo-complete"
 
-# Packages: credits and their price in cents.
+# The packages of the standard list: code by name, credits, price in cents.
 PACKAGES = {
-    "Starter": (1_000, 1_000),
-    "Professional": (5_000, 4_000),
-    "Business": (15_000, 10_500),
-    "Enterprise": (50_000, 30_000),
+    label: (code, amount, cents)
+    for code, label, amount, cents, price_list in seeds.PACKAGES
+    if price_list == STANDARD_LIST
 }
+# The holiday package is for sale while the demo is looked at.
+HOLIDAY_FROM_DAY = DAYS - 20
 # Relative daily use by weekday, Monday first: most customers work in weeks.
 WEEK = (1.1, 1.2, 1.15, 1.1, 1.0, 0.35, 0.3)
 
@@ -56,6 +60,8 @@ class _Company:
     random: random.Random
     keys: int = 0
     spent: dict[str, list[float]] = field(default_factory=dict)
+    # Who bought the holiday package, which is sold once to each.
+    on_holiday: set[str] = field(default_factory=set)
 
     def run(self, command: Command, *, actor: Actor = ADMIN, key: str = "") -> Receipt:
         self.keys += 1
@@ -71,7 +77,7 @@ def load(
     """
     clock = FixedClock(until - timedelta(days=DAYS))
     company = _Company(Ledger(database, clock), clock, (until - timedelta(days=DAYS)).date(), random.Random(SEED))
-    _price_features(company)
+    _open_shop(company)
     cast = characters(company.random)
     weeks = math.ceil(DAYS / 7)
     for week in range(weeks):
@@ -93,9 +99,31 @@ def is_complete(ledger: Ledger) -> bool:
     return ledger.receipt(actor=ADMIN, key=LAST_KEY) is not None
 
 
-def _price_features(company: _Company) -> None:
-    for feature, (label, unit, price) in FEATURES.items():
-        company.run(SetFeaturePrice(feature, price * MICRO, label=label, unit=unit))
+def _open_shop(company: _Company) -> None:
+    """The seeded catalogue, an export that was cheaper once, a bundle of now, a price of next month."""
+
+    def day(number: int) -> datetime:
+        return datetime.combine(company.first + timedelta(days=number), time(), tzinfo=company.ledger.company_zone)
+
+    holiday = company.first + timedelta(days=HOLIDAY_FROM_DAY)
+    seeds.seed_catalogue(company.ledger, actor=ADMIN, currency=CURRENCY, holiday_on=holiday)
+    next_month = add_months((company.first + timedelta(days=DAYS)).replace(day=1), 1)
+    for feature, label, unit, price, at in (
+        ("export", "Data export", "export", 12, day(1)),
+        ("export", "Data export", "export", 15, day(DAYS - 50)),
+        ("large_file", "Large file processing", "file", 45, day((next_month - company.first).days)),
+    ):
+        company.run(SetFeaturePrice(feature, price * MICRO, label, unit, at, factors=seeds.COMPLEXITIES))
+    company.run(
+        DefineBundle(
+            "creative_weeks",
+            "Creative weeks",
+            ("image_generation", "export"),
+            100_000,
+            ends_at=day(DAYS + 35),
+            effective_at=day(DAYS - 10),
+        )
+    )
 
 
 def _acts(
@@ -118,7 +146,8 @@ def _acts(
 
 def _give(company: _Company, customer: Customer, gift: Gift) -> None:
     _, credit_type, amount, why = gift
-    company.run(IssueGrant(customer.account, credit_type, amount * MICRO, Reason(why, _NOTES[why]), campaign=why))
+    reason, only_for = Reason(why, _NOTES[why]), _ONLY_FOR.get(why, ())
+    company.run(IssueGrant(customer.account, credit_type, amount * MICRO, reason, campaign=why, features=only_for))
 
 
 def _use(company: _Company, customer: Customer, use: dict[int, float]) -> None:
@@ -132,9 +161,14 @@ _NOTES = {
     "spring campaign": "Spring campaign, agreed with marketing",
     "summer boost": "Summer boost for the photo season",
     "outage": "Compensation for the outage of image processing",
+    "ai launch": "Launch of AI analysis: credits to try it",
     "referral": "Thank-you for a referred customer who bought",
     "allowance": "Unused plan allowance carried into the next month",
 }
+
+
+# Campaigns whose credits pay for some features only.
+_ONLY_FOR = {"ai launch": ("ai_analysis",)}
 
 
 def _join(company: _Company, customer: Customer) -> None:
@@ -176,17 +210,22 @@ def _buy(company: _Company, customer: Customer, first: int, use: dict[int, float
         _pay(company, customer, "Made to measure", max(round(rest, -2), 100), round(max(rest, 100) * 0.9))
     elif available <= 10 * pace * MICRO:
         wanted = pace * customer.buys_ahead
-        name = next((name for name, (amount, _) in PACKAGES.items() if amount >= wanted), "Enterprise")
-        amount, cents = PACKAGES[name]
-        count = max(1, round(wanted / amount))
-        _pay(company, customer, name, count * amount, count * cents)
+        name = next((name for name, (_, amount, _) in PACKAGES.items() if amount >= wanted), "Enterprise")
+        code, amount, cents = PACKAGES[name]
+        if first > HOLIDAY_FROM_DAY and name == "Professional" and customer.account not in company.on_holiday:
+            company.on_holiday.add(customer.account)
+            code, name, amount, cents = seeds.HOLIDAY
+        for _ in range(max(1, round(wanted / amount))):
+            _pay(company, customer, name, amount, cents, code=code)
 
 
-def _pay(company: _Company, customer: Customer, package: str, amount: float, cents: int) -> None:
+def _pay(company: _Company, customer: Customer, package: str, amount: float, cents: int, *, code: str = "") -> None:
     reason = Reason("bank transfer", f"{package} package, {int(amount):,} credits, paid by bank transfer")
     reference = f"INV-{company.keys + 1:05d}"
     paid = Money(cents, CURRENCY)
-    company.run(RecordTopUp(customer.account, int(amount) * MICRO, paid, reference, reason, campaign=package))
+    company.run(
+        RecordTopUp(customer.account, int(amount) * MICRO, paid, reference, reason, campaign=package, package=code)
+    )
 
 
 def _events(company: _Company, customer: Customer, day: int, level: float) -> list[UsageEvent]:
@@ -198,7 +237,7 @@ def _events(company: _Company, customer: Customer, day: int, level: float) -> li
     events = []
     for rank, feature in enumerate(customer.mix):
         share = 0.55 if rank == 0 else 0.45 / (len(customer.mix) - 1)
-        units = round(level * (1.0 if len(customer.mix) == 1 else share) / FEATURES[feature][2])
+        units = round(level * (1.0 if len(customer.mix) == 1 else share) / FEATURES[feature])
         if units > 0:
             at = datetime.combine(when, time(12), tzinfo=UTC)
             events.append(UsageEvent(f"{when.isoformat()}-{feature}", feature, at, units * MICRO))

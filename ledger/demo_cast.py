@@ -6,20 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 
+from ledger import seeds
 from ledger.core.records import AccountType, CreditType
 
 ZONE = "Europe/Berlin"
 DAYS = 548
 
-# By feature: label, unit, credits per unit.
-FEATURES = {
-    "api_basic": ("Basic API call", "call", 1),
-    "api_advanced": ("Advanced API call", "call", 5),
-    "image": ("Image processing", "image", 10),
-    "export": ("Data export", "export", 15),
-    "ai_analysis": ("AI analysis", "analysis", 25),
-    "large_file": ("Large file processing", "file", 50),
-}
+# Credits per unit, as `ledger.seeds` sells them.
+FEATURES = {feature: price for feature, _, _, price in seeds.FEATURES}
 Level = Callable[[int, date], float]
 # Credits given on a day of the demo's life: day, type, credits, reason code.
 Gift = tuple[int, CreditType, int, str]
@@ -95,7 +89,7 @@ def characters(dice: random.Random) -> list[Customer]:
             prepaid,
             growing(420, per_month=0.06),
             every,
-            extra=(outage,),
+            extra=(outage, (DAYS - 30, CreditType.PROMOTIONAL, 6_000, "ai launch")),
         ),
         Customer("cus_semester", "Semester Labs", "pro", hybrid, seasonal(260, peak_month=11, swing=0.7), every[:4]),
         Customer(
@@ -104,7 +98,7 @@ def characters(dice: random.Random) -> list[Customer]:
             "pro",
             prepaid,
             with_spike(steady(150), first=DAYS - 24, days=6, factor=5),
-            ("image", "large_file", "api_basic"),
+            ("image_generation", "large_file", "basic_api_call"),
             extra=(outage, (DAYS - 140, CreditType.PROMOTIONAL, 1_500, "summer boost")),
         ),
         Customer(
@@ -113,7 +107,7 @@ def characters(dice: random.Random) -> list[Customer]:
             "free",
             AccountType.LEAD,
             until_day(steady(6), DAYS - 130),
-            ("api_basic",),
+            ("basic_api_call",),
             joins=DAYS - 160,
             stops_buying=0,
         ),
@@ -123,7 +117,7 @@ def characters(dice: random.Random) -> list[Customer]:
             "pro",
             prepaid,
             growing(190, per_month=0.03),
-            ("ai_analysis", "api_advanced", "api_basic"),
+            ("ai_analysis", "advanced_api_call", "basic_api_call"),
             left_at_end_days=6,
         ),
         Customer(
@@ -132,7 +126,7 @@ def characters(dice: random.Random) -> list[Customer]:
             "basic",
             prepaid,
             until_day(steady(60), DAYS - 60),
-            ("export", "api_basic"),
+            ("export", "basic_api_call"),
             stops_buying=DAYS - 90,
             buys_ahead=150,
             extra=((DAYS - 80, CreditType.PROMOTIONAL, 2_400, "spring campaign"),),
@@ -143,7 +137,7 @@ def characters(dice: random.Random) -> list[Customer]:
             "basic",
             hybrid,
             steady(22),
-            ("api_advanced", "api_basic"),
+            ("advanced_api_call", "basic_api_call"),
             extra=((DAYS - 62, CreditType.PROMOTIONAL, 3_000, "summer boost"), outage),
         ),
         Customer(
@@ -152,7 +146,7 @@ def characters(dice: random.Random) -> list[Customer]:
             "basic",
             prepaid,
             steady(5),
-            ("export", "api_basic"),
+            ("export", "basic_api_call"),
             buys_ahead=600,
             extra=((DAYS - 72, CreditType.PROMOTIONAL, 1_000, "summer boost"),),
         ),
@@ -162,7 +156,7 @@ def characters(dice: random.Random) -> list[Customer]:
             "free",
             AccountType.LEAD,
             steady(0),
-            ("api_basic",),
+            ("basic_api_call",),
             joins=DAYS - 3,
             trial=0,
         ),
@@ -182,7 +176,7 @@ def characters(dice: random.Random) -> list[Customer]:
             "basic",
             hybrid,
             steady(45),
-            ("api_basic", "export"),
+            ("basic_api_call", "export"),
             zone="Asia/Tokyo",
             extra=(
                 (DAYS - 100, CreditType.REFERRAL, 750, "referral"),

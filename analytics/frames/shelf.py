@@ -105,6 +105,8 @@ TOP_UPS = Schema(
         text("currency", "of the price"),
         text("source", "way of payment"),
         text("reference", "payment"),
+        micro("refunded_micro", "credits of it that were refunded"),
+        whole("refunded_cents", "money given back for them, cents"),
     ),
 )
 
@@ -212,10 +214,11 @@ def load_all_core_batches(
 ) -> Mapping[str, list[Batch]]:
     """The same for every account that has any, by account, in one statement; or for one account alone."""
     found: dict[str, list[Batch]] = {}
-    for name, number, kind, *rest, scope in plain_rows(ask(connection, queries.spendable, at=at, account_name=account)):
-        found.setdefault(name, []).append(
-            Batch(number, _TYPES[kind], *rest, None if scope is None else frozenset(scope))
-        )
+    rows = plain_rows(ask(connection, queries.spendable, at=at, account_name=account))
+    for name, number, kind, remaining, held, priority, starts, ends, scope in rows:
+        only = None if scope is None else frozenset(scope)
+        one = Batch(number, _TYPES[kind], remaining, held, priority, starts, ends, only)
+        found.setdefault(name, []).append(one)
     return found
 
 
