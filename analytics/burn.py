@@ -13,7 +13,7 @@ import pandas as pd
 from analytics.figures import Change, Figure, Unit, change
 from analytics.frames.schema import Schema, day, micro, real, text, whole
 from analytics.periods import Period
-from ledger.core.records import CreditType
+from ledger.core.records import Bucket, CreditType
 
 OTHER = "other"
 FEATURES_SHOWN = 7
@@ -39,7 +39,7 @@ BY_FEATURE = Schema(
     ),
 )
 BY_TYPE = Schema(
-    "one credit type, always all five, in their order",
+    "one credit type, always all five, in their order; behind them owed, if anything was used on debt",
     (
         text("credit_type", "credit type"),
         micro("used_micro", "used in the period"),
@@ -71,8 +71,11 @@ def histories(usage: pd.DataFrame, accounts: Iterable[str], period: Period) -> d
 
 
 def daily_by_type(usage: pd.DataFrame, period: Period) -> pd.DataFrame:
-    """Use per day and credit type, every day with all five in their order: columns day, credit_type, used_micro."""
-    return _daily_by(usage, "credit_type", [kind.value for kind in CreditType], period)
+    """Use per day and credit type, every day with all five in their order: columns day, credit_type, used_micro.
+
+    Behind them owed, if anything was used on debt in the period.
+    """
+    return _daily_by(usage, "credit_type", _types(_inside(usage, period)), period)
 
 
 def daily_by_feature(usage: pd.DataFrame, period: Period, *, shown: int = FEATURES_SHOWN) -> pd.DataFrame:
@@ -132,8 +135,9 @@ def by_feature(usage: pd.DataFrame, period: Period, before: Period | None = None
 
 def by_type(usage: pd.DataFrame, period: Period) -> pd.DataFrame:
     """Use by credit type: see BY_TYPE."""
-    types = [kind.value for kind in CreditType]
-    used = _inside(usage, period).groupby("credit_type")["used_micro"].sum().reindex(types, fill_value=0)
+    inside = _inside(usage, period)
+    types = _types(inside)
+    used = inside.groupby("credit_type")["used_micro"].sum().reindex(types, fill_value=0)
     total = int(used.sum())
     return BY_TYPE.check(
         pd.DataFrame(
@@ -144,6 +148,12 @@ def by_type(usage: pd.DataFrame, period: Period) -> pd.DataFrame:
             }
         )
     )
+
+
+def _types(inside: pd.DataFrame) -> list[str]:
+    """The five credit types, so that each keeps its colour, and what no type paid for when there is some."""
+    on_debt = [Bucket.OWED.value] if (inside["credit_type"] == Bucket.OWED).any() else []
+    return [kind.value for kind in CreditType] + on_debt
 
 
 def trend_word(daily_micro: np.ndarray) -> str:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from analytics import frames
 from analytics.figures import Figure, Unit, ratio
 from analytics.frames import RATE_DAYS, Purchases, Sum
-from analytics.frames.sums import EXPIRED, ISSUED, USED
+from analytics.frames.sums import EXPIRED, ISSUED, REPAID, USED
 from analytics.periods import Period, cuts
 from ledger.core.amounts import Money
 from ledger.core.records import CreditType
@@ -177,10 +177,13 @@ def scorecard(
 
 
 def utilization(sums: Iterable[Sum], period: Period) -> Figure:
-    """Purchased credits used in the period ÷ credits purchased in it; may exceed 1 when earlier ones are used."""
+    """Purchased credits used in the period ÷ credits purchased in it; may exceed 1 when earlier ones are used.
+
+    Those that repaid debt were used by that.
+    """
     purchased = CreditType.PURCHASED.value
     return ratio(
-        _sum(sums, USED, period, purchased),
+        _sum(sums, USED, period, purchased) + _sum(sums, REPAID, period, purchased),
         _sum(sums, ISSUED, period, purchased),
         unit=Unit.SHARE,
         parts=Unit.MICRO,

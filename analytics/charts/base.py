@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ledger.core.amounts import MICRO
-from ledger.core.records import CreditType
+from ledger.core.records import Bucket, CreditType
 
 
 class Theme(StrEnum):
@@ -38,7 +38,8 @@ PALETTE: dict[Theme, tuple[str, ...]] = {
     Theme.DARK: ("#2E91FF", "#F6CE5C", "#10E097", "#DC7FB4", "#EEEFF6"),
 }
 PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
-TYPE_LABELS = {kind.value: kind.value.capitalize() for kind in CreditType}
+# What was used on debt has no type, because no batch paid for it.
+TYPE_LABELS = {kind.value: kind.value.capitalize() for kind in CreditType} | {Bucket.OWED.value: "On debt"}
 BAND_OPACITY = 0.2
 
 _TEXT = {Theme.LIGHT: "#334155", Theme.DARK: "#E2E8F0"}

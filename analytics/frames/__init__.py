@@ -4,6 +4,13 @@ A loader takes a connection (``ledger.database.reading()``) and plain arguments;
 company zone are given, no clock is read. Each has its schema beside it, such as CUSTOMERS for `load_customers`.
 """
 
+from analytics.frames.approvals import (
+    APPROVALS,
+    Approval,
+    count_approvals_waiting,
+    load_approval,
+    load_approvals,
+)
 from analytics.frames.customers import (
     CUSTOMERS,
     FOUND,
@@ -38,6 +45,14 @@ from analytics.frames.journal import (
     load_movements,
     load_transaction,
     load_transactions,
+)
+from analytics.frames.refunds import (
+    REFUNDABLE,
+    REFUNDS,
+    Overdraft,
+    load_overdraft,
+    load_refundable,
+    load_refunds,
 )
 from analytics.frames.schema import Column, FrameError, Schema
 from analytics.frames.shelf import (
@@ -79,6 +94,7 @@ from ledger.queries import TransactionFilter, TransactionSort
 __all__ = [
     "ACCOUNT_DAILY_USAGE",
     "ACCOUNT_MOVEMENTS",
+    "APPROVALS",
     "BALANCES",
     "BATCHES",
     "BATCH_ENTRIES",
@@ -95,28 +111,35 @@ __all__ = [
     "KIND_WORDS",
     "MOVEMENTS",
     "RATE_DAYS",
+    "REFUNDABLE",
+    "REFUNDS",
     "SOON_DAYS",
     "TOP_UPS",
     "TRANSACTIONS",
     "VALUES",
+    "Approval",
     "BatchState",
     "Column",
     "Company",
     "Customer",
     "FrameError",
     "Holdings",
+    "Overdraft",
     "Purchases",
     "Schema",
     "Sum",
     "Transaction",
     "TransactionFilter",
     "TransactionSort",
+    "count_approvals_waiting",
     "count_history",
     "count_transactions",
     "find_customers",
     "load_account_daily_usage",
     "load_account_movements",
     "load_all_core_batches",
+    "load_approval",
+    "load_approvals",
     "load_balance_by_type",
     "load_batch_entries",
     "load_batches",
@@ -139,7 +162,10 @@ __all__ = [
     "load_history",
     "load_holdings",
     "load_movements",
+    "load_overdraft",
     "load_purchases",
+    "load_refundable",
+    "load_refunds",
     "load_sums",
     "load_top_ups",
     "load_transaction",

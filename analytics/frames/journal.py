@@ -25,6 +25,11 @@ KIND_WORDS = {
     "adjust": "Adjusted",
     "usage": "Used",
     "expire": "Expired",
+    "refund": "Refunded",
+    "overdraft": "Overdraft set",
+    "repay_debt": "Debt repaid",
+    "ask_approval": "Approval asked for",
+    "decide_approval": "Request refused or withdrawn",
 }
 
 _MOVEMENTS = ("issued", "used", "expired", "removed", "refunded", "transferred", "owed")
@@ -58,8 +63,8 @@ ENTRIES = Schema(
     "one line of a transaction, in booking order",
     (
         whole("entry_id", "number"),
-        whole("batch_id", "batch"),
-        text("credit_type", "credit type"),
+        maybe_whole("batch_id", "batch; absent for usage on debt"),
+        text("credit_type", "credit type; owed for usage on debt"),
         text("from_bucket", "where the credits left"),
         text("to_bucket", "where they went"),
         micro("amount_micro", "credits moved, more than 0"),
@@ -245,7 +250,7 @@ def _day(row: Any, zone: ZoneInfo) -> date:
 
 def _transaction(row: Any) -> dict[str, Any]:
     takes, made, counted = row.takes or [], row.new_batches or [], row.events
-    amount = sum(batch[2] for batch in made) - sum(take[2] for take in takes)
+    amount = sum(batch[2] for batch in made) - sum(take[2] for take in takes) - _owed(row)
     touched = [(batch[0], batch[1]) for batch in (*made, *takes)]
     kinds = {kind for _, kind in touched}
     # A single event is charged by a receipt without counts.
@@ -272,6 +277,13 @@ def _transaction(row: Any) -> dict[str, Any]:
         "reverses_id": row.reverses_id,
         "batch_ids": tuple(dict.fromkeys(batch_id for batch_id, _ in touched)),
     }
+
+
+def _owed(row: Any) -> int:
+    """What a transaction used on debt, or took off the shelf to repay it; a grant that repays gave all the same."""
+    before, after = row.owed or (0, 0)
+    grown: int = after - before
+    return -grown if row.kind == "repay_debt" else max(grown, 0)
 
 
 def _words(row: Any, amount_micro: int, events: int, *, is_bulk: bool) -> str:

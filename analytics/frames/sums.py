@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from analytics.frames.asking import ask
 from ledger import queries
 
-ISSUED, USED, EXPIRED = "issued", "used", "expired"
+# Repaid debt is what moved to `owed`: credits used before they were there.
+ISSUED, USED, EXPIRED, REPAID = "issued", "used", "expired", "owed"
 
 
 class Sum(NamedTuple):

@@ -6,6 +6,7 @@ are half open. A statement about one account takes its external id and reads thr
 
 from ledger.models import Instant
 from ledger.queries.accounts import companies, customers, find_customers, forecast_head, head, profiles
+from ledger.queries.approvals import approval_by_id, approvals, approvals_waiting
 from ledger.queries.journal import (
     TransactionFilter,
     TransactionSort,
@@ -17,6 +18,7 @@ from ledger.queries.journal import (
     transaction_count,
     transactions,
 )
+from ledger.queries.refunds import overdrafts, refundable, refunds
 from ledger.queries.shelf import (
     balances,
     batches,
@@ -45,6 +47,9 @@ __all__ = [
     "TransactionSort",
     "account_daily_usage",
     "account_movements",
+    "approval_by_id",
+    "approvals",
+    "approvals_waiting",
     "balances",
     "batch_entries",
     "batches",
@@ -63,10 +68,13 @@ __all__ = [
     "forecasts",
     "head",
     "movements",
+    "overdrafts",
     "paid",
     "payments",
     "profiles",
     "purchases",
+    "refundable",
+    "refunds",
     "spendable",
     "transaction_by_id",
     "transaction_count",

@@ -107,7 +107,10 @@ def customers(
     # Correlated, so that each is one probe of an index: grouping would read the whole rollup.
     last_used = sa.select(sa.func.max(usage_daily.c.day)).where(usage_daily.c.account_id == account.c.id)
     last_top_up = sa.select(sa.func.max(batch.c.granted_at)).where(
-        batch.c.account_id == account.c.id, batch.c.credit_type == CreditType.PURCHASED.value
+        batch.c.account_id == account.c.id,
+        batch.c.credit_type == CreditType.PURCHASED.value,
+        # What was bought by somebody else and transferred is no top-up.
+        batch.c.parent_id.is_(None),
     )
 
     def or_zero(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
@@ -116,6 +119,9 @@ def customers(
     statement = (
         sa.select(
             *_PROFILE,
+            account.c.owed_micro,
+            account.c.overdraft_limit_micro,
+            account.c.overdraft_until,
             or_zero(shelf.c.available_micro).label("available_micro"),
             or_zero(shelf.c.held_micro).label("held_micro"),
             or_zero(shelf.c.balance_micro).label("balance_micro"),

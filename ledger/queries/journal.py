@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ledger.core.records import Bucket
-from ledger.models import account, batch, customer, entry, hold, hold_part, transaction, usage_event
+from ledger.models import OWED, account, batch, customer, entry, hold, hold_part, transaction, usage_event
 from ledger.queries.parts import account_id, contains, counted, is_live, page, segment, total
 
 _MAX_ID = 2**63 - 1
@@ -74,6 +74,7 @@ _COLUMNS = (
     transaction.c.receipt["available"].label("available"),
     transaction.c.receipt["balance"].label("balance"),
     transaction.c.receipt["events"].label("events"),
+    transaction.c.receipt["owed"].label("owed"),
     sa.select(entry.c.feature)
     .where(entry.c.transaction_id == transaction.c.id)
     .limit(1)
@@ -112,12 +113,12 @@ def transaction_by_id(transaction_id: int) -> sa.Select[Any]:
 
 
 def entries(transaction_id: int, *, limit: int | None = None, offset: int = 0) -> sa.Select[Any]:
-    """The lines of one transaction in booking order, with their batch and event."""
+    """The lines of one transaction in booking order, with their batch and event; usage on debt has no batch."""
     statement = (
         sa.select(
             entry.c.id.label("entry_id"),
             entry.c.batch_id,
-            batch.c.credit_type,
+            sa.func.coalesce(batch.c.credit_type, OWED).label("credit_type"),
             entry.c.from_bucket,
             entry.c.to_bucket,
             entry.c.amount_micro,
@@ -128,7 +129,7 @@ def entries(transaction_id: int, *, limit: int | None = None, offset: int = 0) -
             entry.c.effective_at,
         )
         .select_from(
-            entry.join(batch, batch.c.id == entry.c.batch_id).outerjoin(
+            entry.outerjoin(batch, batch.c.id == entry.c.batch_id).outerjoin(
                 usage_event, usage_event.c.id == entry.c.usage_event_id
             )
         )

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ledger.core.records import Bucket, CreditType
-from ledger.models import account, batch, customer, entry, hold, hold_part
+from ledger.models import account, batch, customer, entry, hold, hold_part, refund
 from ledger.queries.parts import (
     account_id,
     counted,
@@ -201,7 +201,8 @@ def purchases(cuts: tuple[datetime, ...], *, at: datetime) -> sa.Select[Any]:
     sums = (counted().label("purchases"), total(batch.c.cost_cents).label("cost_cents"))
     bought = (
         sa.select(*keys, *sums)
-        .where(_PURCHASED, batch.c.granted_at <= at)
+        # Parts of a batch that were transferred were bought once, by whoever paid.
+        .where(_PURCHASED, batch.c.parent_id.is_(None), batch.c.granted_at <= at)
         .group_by(batch.c.account_id, sa.text("2"), batch.c.currency)
         .subquery("bought")
     )
@@ -222,7 +223,20 @@ def payments(
     limit: int | None = None,
     offset: int = 0,
 ) -> sa.Select[Any]:
-    """Top-ups booked in [since, until), newest first: who, when, credits, price, reference, source, transaction."""
+    """Top-ups booked in [since, until), newest first: who, when, credits, price, reference, source, transaction.
+
+    With what was refunded of each, also out of parts of it that were transferred. Those parts are no top-ups.
+    """
+    given_back = (
+        sa.select(
+            refund.c.payment_reference,
+            total(refund.c.amount_micro).label("refunded_micro"),
+            total(refund.c.cents).label("refunded_cents"),
+        )
+        .group_by(refund.c.payment_reference)
+        .subquery("given_back")
+    )
+    zero = sa.literal(0, sa.BigInteger)
     statement = (
         sa.select(
             account.c.external_id.label("account"),
@@ -235,13 +249,15 @@ def payments(
             batch.c.currency,
             batch.c.source,
             batch.c.reference,
+            sa.func.coalesce(given_back.c.refunded_micro, zero, type_=sa.BigInteger).label("refunded_micro"),
+            sa.func.coalesce(given_back.c.refunded_cents, zero, type_=sa.BigInteger).label("refunded_cents"),
         )
         .select_from(
-            batch.join(account, account.c.id == batch.c.account_id).join(
-                customer, customer.c.account_id == account.c.id
-            )
+            batch.join(account, account.c.id == batch.c.account_id)
+            .join(customer, customer.c.account_id == account.c.id)
+            .outerjoin(given_back, given_back.c.payment_reference == batch.c.reference)
         )
-        .where(_PURCHASED)
+        .where(_PURCHASED, batch.c.parent_id.is_(None))
         .order_by(batch.c.granted_at.desc(), batch.c.id.desc())
     )
     if since is not None:
