@@ -16,17 +16,23 @@ import pytest
 
 from ledger import (
     MICRO,
+    AllocatePlanCredits,
+    CreateReferralCode,
+    DefineReferralProgramme,
+    JoinReferral,
     Ledger,
     LedgerError,
     Money,
     RecordTopUp,
     RecordUsage,
     RecordUsageBulk,
+    ReverseTransaction,
     UsageEvent,
     open_ledger,
 )
 from ledger.clock import FixedClock
-from tests.kit.factories import ADMIN, NOW, REASON, grant, open_account, price_feature, use
+from ledger.seeds import seed_plans
+from tests.kit.factories import ADMIN, NOW, REASON, grant, open_account, price_feature, run, start_plan, use
 from tests.operations.books import all_rows, audit
 
 # Spawned, never forked: a forked child would share the parent's connections.
@@ -64,6 +70,32 @@ def same_file(ledger: Ledger, worker: int) -> str:
     events = tuple(UsageEvent(f"line-{n}", "images", NOW, MICRO) for n in range(30))
     command = RecordUsageBulk("acme", events if worker % 2 else events[::-1])
     return outcome(lambda: ledger.execute(command, actor=ADMIN, key=f"file-{worker}"))
+
+
+def renew_at_once(ledger: Ledger, worker: int) -> str:
+    return outcome(lambda: ledger.execute(AllocatePlanCredits("acme"), actor=ADMIN, key=f"renew-{worker}"))
+
+
+def join_in_a_circle(ledger: Ledger, worker: int) -> str:
+    """Every customer joins by the code of the next one, and the last by that of the first."""
+    command = JoinReferral(f"CODE-{(worker + 1) % PROCESSES}", f"club-{worker}")
+    return outcome(lambda: ledger.execute(command, actor=ADMIN, key=f"join-{worker}"))
+
+
+def same_reversal(ledger: Ledger, worker: int) -> str:
+    command = ReverseTransaction(_granted_in(ledger, 1), REASON)
+    return outcome(lambda: ledger.execute(command, actor=ADMIN, key=f"reverse-{worker}"))
+
+
+def reverse_or_use(ledger: Ledger, worker: int) -> str:
+    """One process takes back the grant that all others are using up."""
+    if worker == 0:
+        return f"reverse {same_reversal(ledger, worker)}"
+    return f"use {spend_seven(ledger, worker)}"
+
+
+def _granted_in(ledger: Ledger, batch_id: int) -> int:
+    return next(int(row["made_by_id"]) for row in all_rows(ledger)["batch"] if row["id"] == batch_id)
 
 
 def use_once(ledger: Ledger, *, event_id: str, key: str, credits: int, account: str = "acme") -> str:
@@ -127,6 +159,7 @@ RACES = [
     pytest.param(same_key_other_account, 1, {"booked": 1, "key_reused": 7}, 1, id="one-key-for-many-commands"),
     pytest.param(same_payment_other_account, 1, {"booked": 1, "reference_used": 7}, 0, id="one-payment-two-accounts"),
     pytest.param(same_file, 1, {"booked": 1, "replayed": 7}, 30, id="one-file-in-two-orders"),
+    pytest.param(same_reversal, 1, {"booked": 1, "already_reversed": 7}, 0, id="one-transaction-reversed-by-many"),
 ]
 
 
@@ -144,6 +177,51 @@ def test_race(
     done = pool.map(partial(_run, attempt, database_url, times), range(count), timeout=120)
     assert Counter(word for words in done for word in words) == expected
     assert len(all_rows(contested)["usage_event"]) == events
+
+
+def test_two_renewals_at_once_give_one_allowance(
+    database_url: str, crowd: tuple[ProcessPoolExecutor, int], contested: Ledger
+) -> None:
+    # The plan began two months before the instant at which everybody renews it.
+    past = open_ledger(database_url, clock=FixedClock(NOW - timedelta(days=62)))
+    seed_plans(past, actor=ADMIN)
+    start_plan(past)
+    past.database.dispose()
+    pool, count = crowd
+    done = pool.map(partial(_run, renew_at_once, database_url, 1), range(count), timeout=120)
+    assert Counter(word for words in done for word in words) == {"booked": 1, "replayed": count - 1}
+    kinds = Counter(row["kind"] for row in all_rows(contested)["allocation"])
+    assert kinds == {"allowance": 3, "rollover": 2}
+
+
+def test_joins_at_once_never_close_a_circle(
+    database_url: str, crowd: tuple[ProcessPoolExecutor, int], contested: Ledger
+) -> None:
+    run(contested, DefineReferralProgramme("friends", "Friends", MICRO, MICRO))
+    pool, count = crowd
+    for worker in range(count):
+        open_account(contested, f"club-{worker}")
+        run(contested, CreateReferralCode(f"club-{worker}", "friends", f"CODE-{worker}"))
+    done = pool.map(partial(_run, join_in_a_circle, database_url, 1), range(count), timeout=120)
+    assert Counter(word for words in done for word in words) == {"booked": count - 1, "not_allowed_now": 1}
+
+
+def test_a_grant_is_reversed_whole_or_used_but_never_both(
+    contested: Ledger, database_url: str, crowd: tuple[ProcessPoolExecutor, int]
+) -> None:
+    pool, count = crowd
+    done = Counter(
+        word for words in pool.map(partial(_run, reverse_or_use, database_url, 1), range(count)) for word in words
+    )
+    used = done["use booked"]
+    if done["reverse booked"]:
+        # Fifty of the hundred credits were left to the seven others, who want seven each.
+        assert used == 7
+        assert all_rows(contested)["batch"][0]["remaining_micro"] == 0
+    else:
+        assert done["reverse not_allowed_now"] == 1
+        assert used == 7
+        assert all_rows(contested)["batch"][0]["remaining_micro"] == MICRO
 
 
 def _write_until_killed(url: str) -> None:
