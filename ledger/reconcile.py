@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ledger.core.records import LEGAL_MOVES, Bucket, CreditType
-from ledger.models import account, batch, entry, feature_price, transaction, usage_daily, usage_event
+from ledger.models import account, batch, entry, feature_price, hold, hold_part, transaction, usage_daily, usage_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ def _checks() -> dict[str, sa.Select[str, int, int]]:
         .join(batch, batch.c.id == entry.c.batch_id)
         .where(
             consumed,
+            # What was held before its end may be captured after it.
+            entry.c.from_bucket == Bucket.AVAILABLE.value,
             sa.or_(entry.c.effective_at < batch.c.effective_at, entry.c.effective_at >= batch.c.expires_at),
         )
     )
@@ -82,7 +84,7 @@ def _checks() -> dict[str, sa.Select[str, int, int]]:
     )
     charged = (
         sa.select(entry.c.usage_event_id, _sum(entry.c.amount_micro).label("taken"))
-        .where(entry.c.usage_event_id.is_not(None))
+        .where(entry.c.usage_event_id.is_not(None), consumed)
         .group_by(entry.c.usage_event_id)
         .subquery()
     )
@@ -107,7 +109,8 @@ def _checks() -> dict[str, sa.Select[str, int, int]]:
         )
         .where(
             sa.or_(
-                feature_price.c.id.is_(None),
+                # Who captures a hold names the cost; anything else has a price.
+                sa.and_(feature_price.c.id.is_(None), transaction.c.kind != "capture_hold"),
                 transaction.c.id.is_(None),
                 transaction.c.account_id != usage_event.c.account_id,
             )
@@ -122,6 +125,7 @@ def _checks() -> dict[str, sa.Select[str, int, int]]:
         "account available = its batches": accounts(account.c.available_micro, shelves.c.available),
         "account held = its batches": accounts(account.c.held_micro, shelves.c.held),
         "event cost = its entries": events,
+        "hold = its parts and entries": _holds(),
         "rollup = consumed entries": _rollup(),
         "no credits used outside their time": outside,
         "only legal moves": illegal,
@@ -142,11 +146,13 @@ def _rollup() -> sa.Select[str, int, int]:
         .group_by(usage_daily.c.account_id, usage_daily.c.feature, usage_daily.c.credit_type)
         .subquery()
     )
+    # Use on debt has no batch.
+    credit_type = sa.func.coalesce(batch.c.credit_type, Bucket.OWED.value).label("credit_type")
     booked = (
-        sa.select(entry.c.account_id, entry.c.feature, batch.c.credit_type, _sum(entry.c.amount_micro).label("used"))
-        .join(batch, batch.c.id == entry.c.batch_id)
-        .where(entry.c.to_bucket == Bucket.CONSUMED.value)
-        .group_by(entry.c.account_id, entry.c.feature, batch.c.credit_type)
+        sa.select(entry.c.account_id, entry.c.feature, credit_type, _sum(_signed(Bucket.CONSUMED)).label("used"))
+        .outerjoin(batch, batch.c.id == entry.c.batch_id)
+        .where(sa.or_(entry.c.to_bucket == Bucket.CONSUMED.value, entry.c.from_bucket == Bucket.CONSUMED.value))
+        .group_by(entry.c.account_id, entry.c.feature, credit_type)
         .subquery()
     )
     same = sa.and_(
@@ -162,6 +168,30 @@ def _rollup() -> sa.Select[str, int, int]:
         sa.select(account.c.external_id + sa.literal(" ") + place, stated, proven)
         .select_from(both.join(account, account.c.id == owner))
         .where(stated != proven)
+    )
+
+
+def _holds() -> sa.Select[str, int, int]:
+    """What each hold set aside against its parts, and what it still keeps against its entries."""
+    parts = (
+        sa.select(hold_part.c.hold_id, _sum(hold_part.c.amount_micro).label("parts"))
+        .group_by(hold_part.c.hold_id)
+        .subquery()
+    )
+    booked = (
+        sa.select(entry.c.hold_id, _sum(_signed(Bucket.HELD)).label("kept"))
+        .where(entry.c.hold_id.is_not(None))
+        .group_by(entry.c.hold_id)
+        .subquery()
+    )
+    kept = sa.case((hold.c.state == "open", hold.c.amount_micro), else_=0)
+    set_aside, proven = sa.func.coalesce(parts.c.parts, 0), sa.func.coalesce(booked.c.kept, 0)
+    return (
+        sa.select(sa.literal("hold ") + hold.c.reference, kept, proven)
+        .select_from(
+            hold.outerjoin(parts, parts.c.hold_id == hold.c.id).outerjoin(booked, booked.c.hold_id == hold.c.id)
+        )
+        .where(sa.or_(kept != proven, hold.c.amount_micro != set_aside))
     )
 
 

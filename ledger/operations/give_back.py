@@ -16,7 +16,8 @@ from ledger.core.records import Bucket, CreditType, Take
 from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, LedgerCorrupt, NotAllowedNow, NotFound
 from ledger.journal import AccountState, Line, post, repay_debt
-from ledger.models import OWED, account, batch, entry, usage_daily, usage_event
+from ledger.models import OWED, account, batch, entry, transaction, usage_daily, usage_event
+from ledger.operations import pools
 from ledger.operations.charging import EVENT_ID_MAX_CHARS
 
 
@@ -50,14 +51,18 @@ _EVENT = Prepared(
         usage_event.c.feature,
         usage_event.c.occurred_at,
         usage_event.c.transaction_id,
-    ).where(
+        usage_event.c.member,
+        transaction.c.recorded_at,
+    )
+    .join(transaction, transaction.c.id == usage_event.c.transaction_id)
+    .where(
         usage_event.c.account_id
         == sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")).scalar_subquery(),
         usage_event.c.event_id == sa.bindparam("event_id"),
     )
 )
 _EVENT_ROW_ID = sa.bindparam("event_row_id", type_=sa.BigInteger)
-_PARTS = (entry.c.id, entry.c.batch_id, batch.c.credit_type, entry.c.to_bucket, entry.c.amount_micro)
+_PARTS = (entry.c.id.label("entry_id"), entry.c.batch_id, batch.c.credit_type, entry.c.to_bucket, entry.c.amount_micro)
 _WITH_BATCH = entry.outerjoin(batch, batch.c.id == entry.c.batch_id)
 # Taken in the transaction of the event, given back in any later one: each half has an index of its own.
 _MOVES = Prepared(
@@ -73,7 +78,7 @@ _MOVES = Prepared(
         .select_from(_WITH_BATCH)
         # Written out, because SQLite takes a partial index only for the very words it was made with.
         .where(entry.c.usage_event_id == _EVENT_ROW_ID, sa.text("from_bucket = 'consumed'")),
-    ).order_by("id")
+    ).order_by("entry_id")
 )
 # No upsert: PostgreSQL checks the row that would be inserted, and a negative one can never be.
 LOWER_DAY = Prepared(
@@ -96,6 +101,8 @@ class _Event:
     feature: str
     occurred_at: datetime
     transaction_id: int
+    member: str
+    booked_at: datetime
 
 
 def give_back(context: Context, command: GiveBack) -> Outcome:
@@ -115,6 +122,7 @@ def give_back(context: Context, command: GiveBack) -> Outcome:
     more = {"returned": plan.returned, "expired": expired, "subject_id": event.id}
     receipt = effect(command.kind, state, context.at, before, **more)
     weight = plan.forgiven_micro + sum(take.amount_micro for take in plan.returned)
+    pools.return_usage(context, state, event.member, weight, booked_at=event.booked_at)
     return Outcome(receipt, state.id, context.at, command.reason, weight_micro=weight)
 
 
