@@ -5,7 +5,18 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ledger.core.records import LEGAL_MOVES, Bucket, CreditType
-from ledger.models import account, batch, entry, feature_price, hold, hold_part, transaction, usage_daily, usage_event
+from ledger.models import (
+    account,
+    batch,
+    batch_extension,
+    entry,
+    feature_price,
+    hold,
+    hold_part,
+    transaction,
+    usage_daily,
+    usage_event,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,12 @@ def _checks() -> dict[str, sa.Select[str, int, int]]:
         return sa.select(account.c.external_id, stated, total).select_from(per_account).where(stated != total)
 
     consumed = entry.c.to_bucket == Bucket.CONSUMED.value
+    # A batch that lives longer now had ended when this was used, if an extension that came later says so.
+    had_ended = batch.c.id.in_(sa.select(batch_extension.c.batch_id)) & sa.exists().where(
+        batch_extension.c.batch_id == batch.c.id,
+        batch_extension.c.transaction_id > entry.c.transaction_id,
+        batch_extension.c.expires_before <= entry.c.effective_at,
+    )
     outside = (
         sa.select(sa.literal("entry ") + sa.cast(entry.c.id, sa.Text), entry.c.amount_micro, sa.literal(0))
         .join(batch, batch.c.id == entry.c.batch_id)
@@ -71,7 +88,7 @@ def _checks() -> dict[str, sa.Select[str, int, int]]:
             consumed,
             # What was held before its end may be captured after it.
             entry.c.from_bucket == Bucket.AVAILABLE.value,
-            sa.or_(entry.c.effective_at < batch.c.effective_at, entry.c.effective_at >= batch.c.expires_at),
+            sa.or_(entry.c.effective_at < batch.c.effective_at, entry.c.effective_at >= batch.c.expires_at, had_ended),
         )
     )
     legal = sa.or_(*((entry.c.from_bucket == a.value) & (entry.c.to_bucket == b.value) for a, b in LEGAL_MOVES))

@@ -1,11 +1,14 @@
 """Reconciliation: silent on sound books, and every planted fault is found where it is."""
 
+from datetime import date, timedelta
+
 import pytest
 import sqlalchemy as sa
 
 from ledger import Ledger
+from ledger.clock import FixedClock
 from ledger.reconcile import Finding, reconcile
-from tests.kit.factories import adjust, grant, open_account, price_feature, top_up, use
+from tests.kit.factories import adjust, extend, grant, open_account, price_feature, top_up, use
 
 
 def findings(ledger: Ledger) -> tuple[Finding, ...]:
@@ -36,6 +39,19 @@ def tamper(ledger: Ledger, statement: str) -> None:
             connection.execute(sa.text("SET session_replication_role = replica"))
             connection.execute(sa.text("ALTER TABLE entry DROP CONSTRAINT ck_entry_legal_move"))
         connection.execute(sa.text(statement))
+
+
+def test_use_after_the_end_is_found_though_the_batch_lives_longer_now(ledger: Ledger, clock: FixedClock) -> None:
+    price_feature(ledger)
+    open_account(ledger)
+    grant(ledger, credits=100, expires_on=date(2026, 4, 10))
+    use(ledger, quantity=30)
+    clock.advance(timedelta(days=40))
+    extend(ledger, batch_id=1, expires_on=date(2026, 6, 10))
+    use(ledger, quantity=20)
+    assert findings(ledger) == ()
+    tamper(ledger, "UPDATE entry SET effective_at = '2026-04-11 00:00:00+00:00' WHERE amount_micro = 30000000")
+    assert [finding.check for finding in findings(ledger)] == ["no credits used outside their time"]
 
 
 def test_sound_books_have_no_findings(lively: Ledger) -> None:
