@@ -81,7 +81,10 @@ def ask_approval(context: Context, command: AskApproval) -> Outcome:
     if not (may_ask(context.actor, asked.permission) or allows(context.actor, asked.permission)):
         _refuse_actor(context, asked.permission)
     # Carried out in a context that is let go: it finds out whether it can be done, and how much it moves.
-    outcome = context.child(key=f"ask:{context.key}").carry_out(asked)
+    tried = context.child(key=f"ask:{context.key}")
+    outcome = tried.carry_out(asked)
+    # An account that the command would open is not there yet.
+    account_id = None if tried.ahead else outcome.account_id
     if context.work.has_written:
         # Housekeeping of the account used up the number that was reserved.
         context.renew_id()
@@ -91,7 +94,7 @@ def ask_approval(context: Context, command: AskApproval) -> Outcome:
         {
             "id": id_,
             "kind": asked.kind,
-            "account_id": outcome.account_id,
+            "account_id": account_id,
             "command": codec.to_body(asked),
             "weight_micro": outcome.weight_micro,
             "requester": context.actor.id,
@@ -105,7 +108,7 @@ def ask_approval(context: Context, command: AskApproval) -> Outcome:
             "decided_in_id": None,
         },
     )
-    return Outcome(_asked(outcome.receipt, context, id_), outcome.account_id, context.at, outcome.reason)
+    return Outcome(_asked(outcome.receipt, context, id_), account_id, context.at, outcome.reason)
 
 
 def decide_approval(context: Context, command: DecideApproval) -> Outcome:
