@@ -20,9 +20,14 @@ KIND_WORDS = {
     "open_account": "Account opened",
     "change_customer": "Customer changed",
     "set_feature_price": "Price set",
+    "define_package": "Package defined",
+    "define_bundle": "Bundle defined",
     "grant": "Granted",
     "top_up": "Topped up",
     "adjust": "Adjusted",
+    "void": "Voided",
+    "reverse": "Reversed",
+    "extend_expiry": "Expiry extended",
     "usage": "Used",
     "expire": "Expired",
     "refund": "Refunded",
@@ -56,6 +61,7 @@ TRANSACTIONS = Schema(
         text("ticket", "ticket, or empty"),
         text("key", "idempotency key"),
         maybe_whole("reverses_id", "transaction that it reverses"),
+        maybe_whole("reversed_by_id", "transaction that reversed it"),
         value("batch_ids", "tuple of batches touched, in order"),
     ),
 )
@@ -130,6 +136,7 @@ class Transaction:
     ticket: str
     key: str
     reverses_id: int | None
+    reversed_by_id: int | None
     batch_ids: tuple[int, ...]
     digest: str
 
@@ -250,8 +257,10 @@ def _day(row: Any, zone: ZoneInfo) -> date:
 
 def _transaction(row: Any) -> dict[str, Any]:
     takes, made, counted = row.takes or [], row.new_batches or [], row.events
-    amount = sum(batch[2] for batch in made) - sum(take[2] for take in takes) - _owed(row)
-    touched = [(batch[0], batch[1]) for batch in (*made, *takes)]
+    # What a capture releases was never counted as used.
+    back = (row.returned or [], row.expired or []) if row.kind != "capture_hold" else ([], [])
+    amount = sum(one[2] for one in (*made, *back[0])) - sum(one[2] for one in (*takes, *back[1])) - _owed(row)
+    touched = [(one[0], one[1]) for one in (*made, *takes, *back[0])]
     kinds = {kind for _, kind in touched}
     # A single event is charged by a receipt without counts.
     events = counted[0] if counted else int(row.kind == "usage")
@@ -275,6 +284,7 @@ def _transaction(row: Any) -> dict[str, Any]:
         "ticket": row.ticket,
         "key": row.key,
         "reverses_id": row.reverses_id,
+        "reversed_by_id": row.reversed_by_id,
         "batch_ids": tuple(dict.fromkeys(batch_id for batch_id, _ in touched)),
     }
 
@@ -298,6 +308,12 @@ def _words(row: Any, amount_micro: int, events: int, *, is_bulk: bool) -> str:
             return "Adjusted, credits added" if amount_micro > 0 else "Adjusted, credits taken"
         case "top_up":
             return "Topped up"
+        case "void":
+            return f"Voided what was left of batch {row.takes[0][0]}"
+        case "reverse":
+            return f"Reversed entry {row.reverses_id}"
+        case "extend_expiry":
+            return f"Expiry of batch {row.subject_id} extended"
         case str(kind):
             return KIND_WORDS.get(kind, kind.replace("_", " ").capitalize())
     raise AssertionError(f"kind {row.kind!r} is not text")

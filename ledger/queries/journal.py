@@ -54,6 +54,7 @@ class TransactionFilter:
     batch_id: int | None = None
 
 
+_reversal = transaction.alias("reversal")
 # What was decided about a transaction is in its receipt, so a list needs no look at the entries.
 _COLUMNS = (
     transaction.c.id.label("transaction_id"),
@@ -67,14 +68,21 @@ _COLUMNS = (
     transaction.c.ticket,
     transaction.c.key,
     transaction.c.reverses_id,
+    sa.select(_reversal.c.id)
+    .where(_reversal.c.reverses_id == transaction.c.id)
+    .scalar_subquery()
+    .label("reversed_by_id"),
     sa.func.coalesce(account.c.external_id, transaction.c.receipt["account"].as_string()).label("account"),
     customer.c.name,
     transaction.c.receipt["takes"].label("takes"),
+    transaction.c.receipt["returned"].label("returned"),
+    transaction.c.receipt["expired"].label("expired"),
     transaction.c.receipt["new_batches"].label("new_batches"),
     transaction.c.receipt["available"].label("available"),
     transaction.c.receipt["balance"].label("balance"),
     transaction.c.receipt["events"].label("events"),
     transaction.c.receipt["owed"].label("owed"),
+    transaction.c.receipt["subject_id"].as_integer().label("subject_id"),
     sa.select(entry.c.feature)
     .where(entry.c.transaction_id == transaction.c.id)
     .limit(1)
