@@ -58,7 +58,7 @@ def tiles(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet, waste: pd
     balance, available, held = (
         int(customers[name].sum()) for name in ("balance_micro", "available_micro", "held_micro")
     )
-    values = visit.made(portfolio.values_by_currency, at=visit.at)
+    values = portfolio.held(visit, customers, within_days=WASTE_DAYS).value_cents
     money = " · ".join(money_text(cents, currency, visit.locale) for currency, cents in values.items())
     soon = waste[waste["days_left"] <= SOON_DAYS]
     ending, lost = int(soon["left_micro"].sum()), int(soon["wasted_micro"].sum())

@@ -46,6 +46,7 @@ from analytics.frames.journal import (
     load_transaction,
     load_transactions,
 )
+from analytics.frames.portfolio import Portfolio, load_portfolio
 from analytics.frames.refunds import (
     REFUNDABLE,
     REFUNDS,
@@ -125,6 +126,7 @@ __all__ = [
     "FrameError",
     "Holdings",
     "Overdraft",
+    "Portfolio",
     "Purchases",
     "Schema",
     "Sum",
@@ -163,6 +165,7 @@ __all__ = [
     "load_holdings",
     "load_movements",
     "load_overdraft",
+    "load_portfolio",
     "load_purchases",
     "load_refundable",
     "load_refunds",

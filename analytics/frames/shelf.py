@@ -180,7 +180,12 @@ def load_expiring(
     Batches not yet effective are in it: they end, too.
     """
     until = end_of_day(today(at, zone) + timedelta(days=within_days), zone)
-    columns = EXPIRING_READ.read(ask(connection, queries.expiring, at=at, until=until, account_name=account))
+    answer = ask(connection, queries.expiring, at=at, until=until, account_name=account)
+    return expiring_frame(EXPIRING_READ.read(answer), at=at, zone=zone)
+
+
+def expiring_frame(columns: dict[str, Sequence[Any]], *, at: datetime, zone: ZoneInfo) -> pd.DataFrame:
+    """EXPIRING from the columns of EXPIRING_READ."""
     this_day = today(at, zone)
     amounts = zip(columns["cost_cents"], columns["left_micro"], columns["granted_micro"], strict=True)
     columns["value_cents"] = [_value(*amount) for amount in amounts]

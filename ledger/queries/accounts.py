@@ -81,10 +81,12 @@ def customers(
     expiring counts free credits whose batch ends in (at, in_30_days].
     """
     on_shelf = [is_on_shelf(at)]
-    used_days = [usage_daily.c.day >= used_since, usage_daily.c.day < used_until]
+    lately = [usage_daily.c.day >= used_since]
+    bought = [batch.c.credit_type == CreditType.PURCHASED.value]
     if account_name is not None:
         on_shelf.append(batch.c.account_id == account_id(account_name))
-        used_days.append(usage_daily.c.account_id == account_id(account_name))
+        lately.append(usage_daily.c.account_id == account_id(account_name))
+        bought.append(batch.c.account_id == account_id(account_name))
     shelf = (
         sa.select(
             batch.c.account_id,
@@ -99,19 +101,24 @@ def customers(
         .subquery("shelf")
     )
     used = (
-        sa.select(usage_daily.c.account_id, total(usage_daily.c.used_micro).label("used_micro"))
-        .where(*used_days)
+        sa.select(
+            usage_daily.c.account_id,
+            total_if(usage_daily.c.day < used_until, usage_daily.c.used_micro).label("used_micro"),
+            sa.func.max(usage_daily.c.day, type_=sa.Date()).label("last_day"),
+        )
+        .where(*lately)
         .group_by(usage_daily.c.account_id)
         .subquery("used")
     )
-    # Correlated, so that each is one probe of an index: grouping would read the whole rollup.
-    last_used = sa.select(sa.func.max(usage_daily.c.day)).where(usage_daily.c.account_id == account.c.id)
-    last_top_up = sa.select(sa.func.max(batch.c.granted_at)).where(
-        batch.c.account_id == account.c.id,
-        batch.c.credit_type == CreditType.PURCHASED.value,
-        # What was bought by somebody else and transferred is no top-up.
-        batch.c.parent_id.is_(None),
+    top_ups = (
+        sa.select(batch.c.account_id, sa.func.max(batch.c.granted_at, type_=batch.c.granted_at.type).label("last_at"))
+        .where(*bought)
+        .group_by(batch.c.account_id)
+        .subquery("top_ups")
     )
+    # One probe of an index, and only for accounts without use lately: grouping would read the whole rollup.
+    earlier = sa.select(sa.func.max(usage_daily.c.day)).where(usage_daily.c.account_id == account.c.id)
+    last_used = sa.func.coalesce(used.c.last_day, earlier.scalar_subquery(), type_=sa.Date())
 
     def or_zero(column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
         return sa.func.coalesce(column, sa.literal(0, sa.BigInteger), type_=sa.BigInteger)
@@ -128,13 +135,13 @@ def customers(
             or_zero(shelf.c.expiring_30d_micro).label("expiring_30d_micro"),
             shelf.c.next_expiry_at,
             or_zero(used.c.used_micro).label("used_28d_micro"),
-            sa.type_coerce(last_used.scalar_subquery(), sa.Date()).label("last_used_day"),
-            sa.type_coerce(last_top_up.scalar_subquery(), batch.c.granted_at.type).label("last_top_up_at"),
+            last_used.label("last_used_day"),
+            top_ups.c.last_at.label("last_top_up_at"),
         )
         .select_from(
-            _CUSTOMERS.outerjoin(shelf, shelf.c.account_id == account.c.id).outerjoin(
-                used, used.c.account_id == account.c.id
-            )
+            _CUSTOMERS.outerjoin(shelf, shelf.c.account_id == account.c.id)
+            .outerjoin(used, used.c.account_id == account.c.id)
+            .outerjoin(top_ups, top_ups.c.account_id == account.c.id)
         )
         .order_by(account.c.external_id)
     )

@@ -120,6 +120,33 @@ def spendable(*, at: datetime, account_name: str | None = None) -> sa.Select[Any
     return _of(statement, account_name)
 
 
+def on_shelf(*, at: datetime) -> sa.Select[Any]:
+    """Every batch of anybody with credits that somebody may still use: how it burns, what it cost; oldest first.
+
+    Those of an expired batch are what live holds keep of it.
+    """
+    return (
+        sa.select(
+            account.c.external_id.label("account"),
+            batch.c.id.label("batch_id"),
+            batch.c.credit_type,
+            batch.c.remaining_micro,
+            held(at).label("held_micro"),
+            batch.c.priority,
+            batch.c.effective_at,
+            batch.c.expires_at,
+            batch.c.features,
+            batch.c.granted_micro,
+            batch.c.cost_cents,
+            batch.c.currency,
+            batch.c.campaign,
+        )
+        .select_from(batch.join(account, account.c.id == batch.c.account_id))
+        .where(is_on_shelf(at))
+        .order_by(batch.c.id)
+    )
+
+
 def paid(*, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
     """Purchased batches with credits that somebody may still use, oldest first: what is left of what was paid."""
     statement = (

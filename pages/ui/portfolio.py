@@ -33,25 +33,26 @@ def scorecards(
     return visit.kept("scorecards", load, periods)
 
 
+def held(visit: Visit, customers: pd.DataFrame, *, within_days: int) -> frames.Portfolio:
+    """What all customers hold, with the batches that end soon; shared by all readers and not to be changed."""
+    return visit.kept(
+        "held",
+        lambda: visit.ask_now(
+            frames.load_portfolio, at=visit.at, zone=visit.zone, within_days=within_days, customers=customers
+        ),
+        within_days,
+    )
+
+
 def waste(visit: Visit, customers: pd.DataFrame, *, within_days: int) -> pd.DataFrame:
     """Batches that end soon with what of them will be wasted at today's pace: see expiry.WASTE."""
 
     def load() -> pd.DataFrame:
-        ending = visit.ask_now(frames.load_expiring, at=visit.at, zone=visit.zone, within_days=within_days)
-        batches = visit.ask_now(frames.load_all_core_batches, at=visit.at)
+        found = held(visit, customers, within_days=within_days)
         used = dict(zip(customers["account"], customers["used_28d_micro"].tolist(), strict=True))
-        return expiry.with_waste(ending, batches, used, at=visit.at)
+        return expiry.with_waste(found.expiring, found.batches, used, at=visit.at)
 
     return visit.kept("waste", load, within_days).copy()
-
-
-def values_by_currency(connection: Any, *, at: datetime) -> dict[str, int]:
-    """What customers paid for the purchased credits that are left, in cents by currency."""
-    values = frames.load_values(connection, at=at)
-    sums: dict[str, int] = {}
-    for currency, cents in zip(values["currency"], values["value_cents"], strict=True):
-        sums[currency] = sums.get(currency, 0) + int(cents)
-    return dict(sorted(sums.items()))
 
 
 def cents_per_thousand(connection: Any, *, since: datetime, until: datetime) -> dict[str, int]:

@@ -281,6 +281,17 @@ def test_holdings_are_what_the_other_loaders_say(connection: sa.Connection, acco
     pd.testing.assert_frame_equal(held.by_type, frames.load_balance_by_type(connection, account=account, at=at))
 
 
+@pytest.mark.parametrize("at", [AT, datetime(2026, 4, 11, 12, tzinfo=UTC), datetime(2027, 6, 1, tzinfo=UTC)])
+def test_a_portfolio_is_what_the_other_loaders_say(connection: sa.Connection, at: datetime) -> None:
+    customers = frames.load_customers(connection, at=at, zone=BERLIN)
+    held = frames.load_portfolio(connection, at=at, zone=BERLIN, within_days=90, customers=customers)
+    values = frames.load_values(connection, at=at).groupby("currency")["value_cents"].sum()
+    assert held.value_cents == values.to_dict()
+    expiring = frames.load_expiring(connection, at=at, zone=BERLIN, within_days=90)
+    pd.testing.assert_frame_equal(held.expiring, expiring)
+    assert held.batches == frames.load_all_core_batches(connection, at=at)
+
+
 def test_frames_are_the_same_as_pandas_makes_them() -> None:
     noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
     rows: list[tuple[object, ...]] = [

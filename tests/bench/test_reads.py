@@ -13,7 +13,6 @@ from analytics.periods import Period
 from ledger import MICRO, SYSTEM, Ledger, RecordUsageBulk, UsageEvent, open_ledger
 from ledger.models import entry
 from ledger.reconcile import reconcile
-from pages.ui import portfolio
 from tests.bench.kit import ACCOUNTS, prepare_ledger
 from tests.kit.postgres import running
 
@@ -84,10 +83,9 @@ def test_a_million_entries_do_not_slow_the_pages(filled: Ledger) -> None:
     def overview(connection: sa.Connection) -> None:
         frames.load_head(connection)
         customers = frames.load_customers(connection, at=at, zone=zone)
-        ending = frames.load_expiring(connection, at=at, zone=zone, within_days=90)
+        held = frames.load_portfolio(connection, at=at, zone=zone, within_days=90, customers=customers)
         pace = dict(zip(customers["account"], customers["used_28d_micro"].tolist(), strict=True))
-        expiry.with_waste(ending, frames.load_all_core_batches(connection, at=at), pace, at=at)
-        portfolio.values_by_currency(connection, at=at)
+        expiry.with_waste(held.expiring, held.batches, pace, at=at)
         usage = frames.load_daily_usage_by_type(connection, since=today - timedelta(days=60), until=month.until)
         known = {"at": at, "zone": zone, "currency": "USD", "customers": customers, "usage": usage}
         kpis.load_scorecards(connection, (month, before), **known)
