@@ -1,36 +1,27 @@
 """The command line: `python -m service.cli VERB`. Errors name what is wrong and what is allowed."""
 
 import csv
-import getpass
 import sys
 import uuid
-from collections.abc import Callable
 from datetime import UTC, date, datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 import sqlalchemy as sa
 
 from ledger import (
     SYSTEM,
-    Actor,
     CreditType,
     IssueGrant,
     Ledger,
-    LedgerError,
     Money,
     OpenAccount,
     Reason,
-    Receipt,
     RecordTopUp,
     RecordUsage,
-    Role,
     SetFeaturePrice,
     UsageEvent,
     micro_to_text,
-    open_ledger,
 )
 from ledger import demo as demo_company
 from ledger.database import Database
@@ -42,69 +33,12 @@ from ledger.settings import settings
 from ledger.sweep import expire_due_everywhere
 from service import doctor as doctor_checks
 from service import real_data, show
+from service.cli_catalog import catalog
+from service.cli_kit import me, opened_ledger, refusing_clearly, run
 from service.cli_words import CREDITS, DAY, INSTANT
-from service.usage_file import FileFault
 from service.usage_import import ImportReport, import_usage
 
-# Exit code per error class; click itself uses 2 for wrong words on the command line.
-EXIT_CODES = {
-    "ledger_error": 1,
-    "invalid_command": 2,
-    "not_permitted": 3,
-    "approval_required": 3,
-    "not_found": 4,
-    "conflict": 5,
-    "key_reused": 5,
-    "batch_closed": 5,
-    "reference_used": 5,
-    "event_reused": 5,
-    "hold_already_resolved": 5,
-    "hold_reused": 5,
-    "already_reversed": 5,
-    "approval_decided": 5,
-    "period_closed": 5,
-    "not_allowed_now": 5,
-    "insufficient_credits": 6,
-    "limit_reached": 6,
-    "gateway_error": 7,
-    "not_set_up": 7,
-    "unavailable": 7,
-    "ledger_corrupt": 8,
-}
 FAULTS_SHOWN = 20
-
-
-def refusing_clearly(act: Callable[..., None]) -> Callable[..., None]:
-    """Turn a refusal of the ledger into one line on stderr and the exit code of its class."""
-
-    @wraps(act)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            act(*args, **kwargs)
-        except LedgerError as error:
-            click.echo(f"{error.code}: {error}", err=True)
-            sys.exit(EXIT_CODES[error.code])
-        except FileFault as error:
-            raise click.ClickException(str(error)) from error
-
-    return wrapped
-
-
-def _ledger() -> Ledger:
-    """The ledger of the settings, closed when the command ends."""
-    ledger = open_ledger()
-    click.get_current_context().call_on_close(ledger.database.dispose)
-    return ledger
-
-
-def _me() -> Actor:
-    return Actor(f"cli:{getpass.getuser()}", Role.ADMIN)
-
-
-def _run(ledger: Ledger, command: Any, key: str | None) -> Receipt:
-    receipt = ledger.execute(command, actor=_me(), key=key or f"cli:{uuid.uuid4()}")
-    click.echo(show.receipt_line(receipt))
-    return receipt
 
 
 @click.group()
@@ -133,7 +67,7 @@ def demo(forecasts: bool) -> None:
         is_demo = connection.execute(sa.select(company.c.is_demo)).scalar_one()
     if not is_empty:
         database.dispose()
-        if is_demo and not demo_company.is_complete(_ledger()):
+        if is_demo and not demo_company.is_complete(opened_ledger()):
             raise click.ClickException(
                 f"{show.address(url)} holds a demo company whose load was interrupted. "
                 "Remove that database (for SQLite: the file) and run this again."
@@ -150,14 +84,14 @@ def demo(forecasts: bool) -> None:
         demo_company.load(database, until=now, on_progress=progress)
     database.dispose()
     if forecasts:
-        _forecast(_ledger())
+        _forecast(opened_ledger())
 
 
 @main.command()
 @refusing_clearly
 def forecast() -> None:
     """Compute the forecasts that are missing for yesterday's close, and store them."""
-    _forecast(_ledger())
+    _forecast(opened_ledger())
 
 
 def _forecast(ledger: Ledger) -> None:
@@ -183,14 +117,14 @@ def account() -> None:
 @refusing_clearly
 def open_account(account_id: str, name: str, email: str, zone: str, tier: str, owner: str, key: str | None) -> None:
     """Open an account for a customer."""
-    _run(_ledger(), OpenAccount(account_id, name, email=email, zone=zone, tier=tier, owner=owner), key)
+    run(opened_ledger(), OpenAccount(account_id, name, email=email, zone=zone, tier=tier, owner=owner), key)
 
 
 @account.command("list")
 @refusing_clearly
 def list_accounts() -> None:
     """Every customer with what is available and held."""
-    show.accounts(_ledger())
+    show.accounts(opened_ledger())
 
 
 @main.command()
@@ -205,7 +139,7 @@ def price(
     feature: str, credits_per_unit: int, label: str, unit: str, effective_at: datetime | None, key: str | None
 ) -> None:
     """Set what a feature costs, as a new version of its price."""
-    _run(_ledger(), SetFeaturePrice(feature, credits_per_unit, label, unit, effective_at), key)
+    run(opened_ledger(), SetFeaturePrice(feature, credits_per_unit, label, unit, effective_at), key)
 
 
 @main.command()
@@ -222,6 +156,7 @@ def price(
 @click.option("--ticket", default="")
 @click.option("--campaign", default="")
 @click.option("--expires", type=DAY, help="Last usable day; the default of the type unless given.")
+@click.option("--only-for", "features", multiple=True, help="Feature that the credits pay for; may be given again.")
 @click.option("--key")
 @refusing_clearly
 def grant(
@@ -233,6 +168,7 @@ def grant(
     ticket: str,
     campaign: str,
     expires: date | None,
+    features: tuple[str, ...],
     key: str | None,
 ) -> None:
     """Give promotional, referral, compensation or rollover credits."""
@@ -244,8 +180,9 @@ def grant(
         campaign=campaign,
         source="cli",
         expires_on=expires,
+        features=features,
     )
-    _run(_ledger(), command, key)
+    run(opened_ledger(), command, key)
 
 
 @main.command("top-up")
@@ -254,6 +191,7 @@ def grant(
 @click.option("--cents", type=int, required=True, help="Price paid, in cents.")
 @click.option("--currency", default="USD")
 @click.option("--reference", required=True, help="Names the payment; can be used once.")
+@click.option("--package", default="", help="Code of the package that was sold; its price and limit are checked.")
 @click.option("--note", default="Paid outside the product", help="Why, in at least ten characters.")
 @click.option("--key")
 @refusing_clearly
@@ -263,6 +201,7 @@ def top_up(
     cents: int,
     currency: str,
     reference: str,
+    package: str,
     note: str,
     key: str | None,
 ) -> None:
@@ -271,7 +210,8 @@ def top_up(
         paid = Money(cents, currency)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--currency") from error
-    _run(_ledger(), RecordTopUp(account_id, credits, paid, reference, Reason("bank transfer", note)), key)
+    reason = Reason("bank transfer", note)
+    run(opened_ledger(), RecordTopUp(account_id, credits, paid, reference, reason, package=package), key)
 
 
 @main.group()
@@ -288,10 +228,10 @@ def usage() -> None:
 @refusing_clearly
 def record(account_id: str, feature: str, quantity: int, event: str | None, at: datetime | None) -> None:
     """Charge one event."""
-    ledger = _ledger()
+    ledger = opened_ledger()
     event_id = event or f"cli:{uuid.uuid4()}"
     one = UsageEvent(event_id, feature, at or ledger.clock.now(), quantity)
-    _run(ledger, RecordUsage(account_id, one), event_id)
+    run(ledger, RecordUsage(account_id, one), event_id)
 
 
 @usage.command("import")
@@ -304,7 +244,7 @@ def import_file(path: Path, wrong_rows: Path | None) -> None:
     Columns: account, feature, quantity, occurred_at (or day), and optionally event_id.
     """
     with click.progressbar(length=real_data.count_rows(path), label="Usage rows") as bar:
-        report = import_usage(_ledger(), path, actor=_me(), on_progress=bar.update)
+        report = import_usage(opened_ledger(), path, actor=me(), on_progress=bar.update)
     _tell(report)
     if wrong_rows:
         _write_wrong_rows(report, wrong_rows)
@@ -338,7 +278,7 @@ def _write_wrong_rows(report: ImportReport, path: Path) -> None:
 @refusing_clearly
 def balance(account_id: str) -> None:
     """What an account can use now, by credit type."""
-    show.balance(_ledger(), account_id)
+    show.balance(opened_ledger(), account_id)
 
 
 @main.command()
@@ -346,7 +286,7 @@ def balance(account_id: str) -> None:
 @refusing_clearly
 def batches(account_id: str) -> None:
     """The batches of an account in the order in which they are used."""
-    show.batches(_ledger(), account_id)
+    show.batches(opened_ledger(), account_id)
 
 
 @main.command()
@@ -355,14 +295,14 @@ def batches(account_id: str) -> None:
 @refusing_clearly
 def history(account_id: str, limit: int) -> None:
     """The newest transactions of an account."""
-    show.history(_ledger(), account_id, limit)
+    show.history(opened_ledger(), account_id, limit)
 
 
 @main.command()
 @refusing_clearly
 def expire() -> None:
     """Book every batch that has expired."""
-    receipts = expire_due_everywhere(_ledger(), actor=SYSTEM)
+    receipts = expire_due_everywhere(opened_ledger(), actor=SYSTEM)
     gone = sum(take.amount_micro for receipt in receipts for take in receipt.takes)
     click.echo(f"{micro_to_text(gone)} credits of {len(receipts)} accounts expired.")
 
@@ -386,6 +326,9 @@ def import_real(folder: Path) -> None:
     For proving the product on real usage: on a clock of its own, into an empty database.
     """
     real_data.load(settings().database_url, folder, say=click.echo)
+
+
+main.add_command(catalog)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import click
 import pandas as pd
 import sqlalchemy as sa
+from babel.numbers import get_currency_precision
 
 from analytics import frames
-from ledger import Ledger, Receipt, micro_to_text
+from ledger import Ledger, Money, Receipt, micro_to_text
 
 
 def address(url: str) -> str:
@@ -27,11 +29,16 @@ def receipt_line(receipt: Receipt) -> str:
     return f"{what}: {number}{effect}"
 
 
+def money(price: Money) -> str:
+    """Money as a plain decimal with its currency."""
+    return f"{Decimal(price.cents).scaleb(-get_currency_precision(price.currency))} {price.currency}"
+
+
 def accounts(ledger: Ledger) -> None:
     """Every customer with what it has."""
     with ledger.database.reading() as connection:
         found = frames.load_customers(connection, at=ledger.clock.now(), zone=ledger.company_zone)
-    _table(found, {"account": "account", "name": "name", "tier": "tier", "available_micro": "available",
+    table(found, {"account": "account", "name": "name", "tier": "tier", "available_micro": "available",
                    "held_micro": "held", "expiring_30d_micro": "expiring 30 d"})  # fmt: skip
 
 
@@ -40,7 +47,7 @@ def balance(ledger: Ledger, account: str) -> None:
     with ledger.database.reading() as connection:
         frames.load_customer(connection, account)
         found = frames.load_balance_by_type(connection, at=ledger.clock.now(), account=account)
-    _table(found, {"credit_type": "type", "available_micro": "available", "held_micro": "held",
+    table(found, {"credit_type": "type", "available_micro": "available", "held_micro": "held",
                    "scheduled_micro": "scheduled", "next_expiry_at": "next expiry"})  # fmt: skip
     click.echo(f"available: {micro_to_text(int(found['available_micro'].sum()))}")
 
@@ -50,9 +57,9 @@ def batches(ledger: Ledger, account: str) -> None:
     with ledger.database.reading() as connection:
         frames.load_customer(connection, account)
         found = frames.load_batches(connection, account=account, at=ledger.clock.now())
-    _table(found, {"burn_number": "order", "batch_id": "batch", "credit_type": "type", "state": "state",
+    table(found, {"burn_number": "order", "batch_id": "batch", "credit_type": "type", "state": "state",
                    "granted_micro": "granted", "used_micro": "used", "left_micro": "left",
-                   "expires_at": "expires"})  # fmt: skip
+                   "expires_at": "expires", "only_for": "only for"})  # fmt: skip
 
 
 def history(ledger: Ledger, account: str, limit: int) -> None:
@@ -60,11 +67,12 @@ def history(ledger: Ledger, account: str, limit: int) -> None:
     with ledger.database.reading() as connection:
         frames.load_customer(connection, account)
         found = frames.load_history(connection, account=account, limit=limit)
-    _table(found, {"transaction_id": "no.", "recorded_at": "booked", "words": "what", "amount_micro": "credits",
+    table(found, {"transaction_id": "no.", "recorded_at": "booked", "words": "what", "amount_micro": "credits",
                    "balance_after_micro": "balance", "actor": "by", "reason_code": "reason"})  # fmt: skip
 
 
-def _table(frame: pd.DataFrame, names: Mapping[str, str]) -> None:
+def table(frame: pd.DataFrame, names: Mapping[str, str]) -> None:
+    """A frame as aligned text; ``names`` gives the columns, their order and their labels."""
     if frame.empty:
         click.echo("none")
         return

@@ -63,6 +63,8 @@ FEATURE_PRICES = Schema(
         micro("price_micro", "per unit"),
         instant("effective_at", "in force from"),
         text("actor", "who set it"),
+        instant("ends_at", "not for sale from then on; NaT means no end"),
+        value("factors", "complexity to factor in millionths, a dictionary"),
     ),
 )
 FORECASTS = Schema(

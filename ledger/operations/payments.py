@@ -144,8 +144,8 @@ def _sold(command: RecordTopUp, versions: Rows, bought: int, at: datetime) -> Pa
         )
     if version.left_for(bought) == 0:
         raise NotAllowedNow(
-            f"{command.account} has bought {version.label} {bought} times and may buy it {version.per_customer_limit} "
-            "times; choose another package."
+            f"{command.account} has bought {version.label} {_times(bought)} and may buy it "
+            f"{_times(version.per_customer_limit or 0)}; choose another package."
         )
     return version
 
@@ -153,6 +153,10 @@ def _sold(command: RecordTopUp, versions: Rows, bought: int, at: datetime) -> Pa
 def _package(row: tuple[Any, ...]) -> Package:
     id_, code, label, price_list, credits_micro, cents, currency, limit, starts, ends = row
     return Package(id_, code, label, price_list, credits_micro, Money(cents, currency), limit, starts, ends)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _price(price: Money) -> str:

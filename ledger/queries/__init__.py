@@ -7,6 +7,7 @@ are half open. A statement about one account takes its external id and reads thr
 from ledger.models import Instant
 from ledger.queries.accounts import companies, customers, find_customers, forecast_head, head, profiles
 from ledger.queries.approvals import approval_by_id, approvals, approvals_waiting
+from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
 from ledger.queries.journal import (
     TransactionFilter,
     TransactionSort,
@@ -54,6 +55,7 @@ __all__ = [
     "balances",
     "batch_entries",
     "batches",
+    "bundles",
     "companies",
     "customers",
     "daily_usage",
@@ -71,10 +73,14 @@ __all__ = [
     "movements",
     "on_shelf",
     "overdrafts",
+    "package_purchases",
+    "packages",
     "paid",
     "payments",
+    "plan_versions",
     "profiles",
     "purchases",
+    "quantities",
     "refundable",
     "refunds",
     "spendable",

@@ -99,6 +99,8 @@ def feature_prices() -> sa.Select[Any]:
             feature_price.c.price_micro,
             feature_price.c.effective_at,
             transaction.c.actor,
+            feature_price.c.ends_at,
+            feature_price.c.factors,
         )
         .select_from(feature_price.join(transaction, transaction.c.id == feature_price.c.transaction_id))
         .order_by(feature_price.c.feature, feature_price.c.effective_at)

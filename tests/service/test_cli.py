@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 from ledger import errors
 from ledger.settings import settings
-from service.cli import EXIT_CODES, main
+from service.cli import main
+from service.cli_kit import EXIT_CODES
 
 
 @pytest.fixture

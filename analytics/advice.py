@@ -1,0 +1,62 @@
+"""What to buy: the package that covers expected use for the least money, with its arithmetic."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from analytics.frames.catalog import Bought
+from ledger.core.amounts import MICRO
+from ledger.core.packages import STANDARD_LIST, Fit, Package, in_force, package_that_fits
+
+# How long credits that are bought now should last, unless said otherwise: as far as the forecast looks.
+LAST_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Why a package is suggested: need = expected use − credits that will be there for it, at least zero.
+
+    ``fit`` is None when nothing is needed, or when no package for sale covers the need.
+    """
+
+    days: int
+    expected_micro: int
+    usable_micro: int
+    fit: Fit | None
+
+    @property
+    def need_micro(self) -> int:
+        """Credits that are missing for the days ahead."""
+        return max(0, self.expected_micro - self.usable_micro)
+
+
+def package_advice(
+    versions: Iterable[Package],
+    *,
+    at: datetime,
+    burn_a_day: float,
+    balance_micro: int,
+    wasted: float,
+    bought: Bought | None,
+    days: int = LAST_DAYS,
+) -> Advice:
+    """Which package makes the credits of one account last for some days.
+
+    Args: every package version; expected use per day and what will expire unused, in credits (OUTLOOK); the balance,
+    credits that become usable later included; what the account bought, whose price list it goes on buying from.
+    Source: docs/accounting.md, rule 26.
+    """
+    packages = in_force(versions, at)
+    price_list = price_list_of(packages, bought)
+    expected = math.ceil(burn_a_day * days * MICRO)
+    usable = max(0, balance_micro - round(wasted * MICRO))
+    shop = [one for one in packages if one.price_list == price_list]
+    fit = package_that_fits(expected - usable, shop, bought.times if bought else {})
+    return Advice(days, expected, usable, fit)
+
+
+def price_list_of(packages: Iterable[Package], bought: Bought | None) -> str:
+    """The price list of the package that was bought last, when it still sells something; else the standard one."""
+    lists = {one.code: one.price_list for one in packages}
+    return STANDARD_LIST if bought is None else lists.get(bought.last_code, STANDARD_LIST)
