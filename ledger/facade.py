@@ -82,7 +82,9 @@ class Ledger:
             if not outcome.nothing_to_do:
                 context.book(outcome)
                 work.flush()
-            return replace(outcome.receipt, needs_approval=self._needs_approval(command, outcome, actor))
+            # A decision about a request is the second person's.
+            is_needed = context.approval_id is None and self._needs_approval(command, outcome, actor)
+            return replace(outcome.receipt, needs_approval=is_needed)
 
         # The unit of work ends without a commit.
         return self._carry_out(attempt)
@@ -172,6 +174,8 @@ class Ledger:
             )
         context.book(outcome)
         work.commit()
+        if outcome.receipt.transaction_id == context.transaction_id:
+            return outcome.receipt
         return replace(outcome.receipt, transaction_id=context.transaction_id)
 
 

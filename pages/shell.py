@@ -81,6 +81,13 @@ SECTIONS = {
             url_path="adjustments",
             help="Add credits to a balance or take some away, with a reason.",
         ),
+        st.Page(
+            "credits/approvals.py",
+            title="Approvals",
+            icon=":material/how_to_reg:",
+            url_path="approvals",
+            help="What waits for a second person, and what became of what you asked for.",
+        ),
     ],
     "System": [
         st.Page(

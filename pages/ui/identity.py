@@ -1,4 +1,4 @@
-"""Who is looking. In this version: a development identity, chosen from three people by an explicit switch.
+"""Who is looking. In this version: a development identity, chosen from a few people by an explicit switch.
 
 Sign-in by OIDC comes later; the development identity refuses to work beside it. Permissions are never decided here:
 pages ask `ledger.core.policy` through `guard`, and the ledger asks again on every write.
@@ -18,6 +18,8 @@ ROLE_WORDS = {Role.FINANCE: "finance", Role.ACCOUNT_MANAGER: "account manager", 
 # Word in the address → name and actor. The first is who looks until somebody is chosen.
 PEOPLE: dict[str, tuple[str, Actor]] = {
     "ada": ("Ada Admin", Actor("ada@example.com", Role.ADMIN)),
+    # Approvals need a second person who may do the same.
+    "bea": ("Bea Brandt", Actor("bea@example.com", Role.ADMIN)),
     "fiona": ("Fiona Fields", Actor("fiona@example.com", Role.FINANCE)),
     "max": ("Max Berger", Actor("max@example.com", Role.ACCOUNT_MANAGER)),
 }

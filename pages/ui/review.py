@@ -15,6 +15,7 @@ from ledger import (
     KeyReused,
     NotFound,
     NotPermitted,
+    Overdraft,
     Reason,
     Receipt,
     Unavailable,
@@ -31,6 +32,7 @@ from pages.ui.text import (
     days_text,
     escape,
     instant_text,
+    money_text,
     weekday_text,
 )
 
@@ -151,6 +153,8 @@ def effect_rows(visit: Visit, effect: Receipt, act: Act) -> dict[str, str]:
     name = forms.customer_names(visit).get(effect.account or "")
     if name is not None:
         rows["Customer"] = escape(name)
+    if effect.account is None:
+        return rows | dict(act.facts)
     rows["Available"] = change_arrow(effect.available_before_micro, effect.available_after_micro, locale)
     balance = (effect.balance_before_micro, effect.balance_after_micro)
     if balance != (effect.available_before_micro, effect.available_after_micro):
@@ -169,7 +173,23 @@ def effect_rows(visit: Visit, effect: Receipt, act: Act) -> dict[str, str]:
     for place, take in enumerate(effect.takes, start=1):
         label = f"Taken {place}. from batch {take.batch_id}"
         rows[label] = f"{credit_text(take.amount_micro, locale)} {TYPE_WORDS[take.credit_type].lower()}"
+    if effect.owed_before_micro or effect.owed_after_micro:
+        rows["Owed"] = change_arrow(effect.owed_before_micro, effect.owed_after_micro, locale)
+    if effect.overdraft is not None:
+        rows["Overdraft"] = overdraft_text(visit, effect.overdraft)
+    if effect.money is not None:
+        rows["Money"] = escape(money_text(effect.money.cents, effect.money.currency, locale))
     return rows | dict(act.facts)
+
+
+def overdraft_text(visit: Visit, allowed: Overdraft) -> str:
+    """How far below zero, and until when in the company's zone."""
+    if not allowed.limit_micro:
+        return "None, no further debt"
+    ends = "without an end"
+    if allowed.until is not None:
+        ends = f"until {instant_text(allowed.until, visit.zone, visit.locale)}, {escape(visit.zone.key)}"
+    return f"Up to {credit_text(allowed.limit_micro, visit.locale)} credits below zero, {ends}"
 
 
 def _effect(form: Form, command: Any) -> tuple[Receipt | None, dict[str, str], str]:
@@ -180,7 +200,8 @@ def _effect(form: Form, command: Any) -> tuple[Receipt | None, dict[str, str], s
     faults |= {fault.field: fault.message for fault in command.faults()}
     visit = form.visit
     try:
-        return visit.ledger.preview(replace(command, reason=_STAND_IN), actor=visit.actor), faults, ""
+        shown = replace(command, reason=_STAND_IN) if hasattr(command, "reason") else command
+        return visit.ledger.preview(shown, actor=visit.actor), faults, ""
     except InvalidCommand as error:
         return None, faults | {fault.field: fault.message for fault in error.faults}, ""
     except (*_REFUSALS, Unavailable) as error:

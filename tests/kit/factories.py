@@ -192,8 +192,12 @@ def approve(ledger: Ledger, command: Command, *, asker: Actor = ADMIN, decider: 
     """One person asks for a command and another lets it happen; the receipt is the command's."""
     asked = ledger.execute(AskApproval(command), actor=asker, key=fresh_key("ask"))
     assert asked.approval_id is not None
-    decision = DecideApproval(asked.approval_id, True, "agreed in a test")
-    return ledger.execute(decision, actor=decider, key=fresh_key("decide"))
+    return decide(ledger, asked.approval_id, actor=decider)
+
+
+def decide(ledger: Ledger, request: int, *, approve: bool = True, actor: Actor = BEA) -> Receipt:
+    """Another person decides about a request."""
+    return ledger.execute(DecideApproval(request, approve, "decided in a test"), actor=actor, key=fresh_key("decide"))
 
 
 def allow_overdraft(
