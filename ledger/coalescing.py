@@ -11,7 +11,7 @@ import json
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -193,8 +193,7 @@ class _Group:
             return outcome.receipt
         context.complete(outcome)
         self.booked.append(context.posting)
-        receipt = replace(outcome.receipt, transaction_id=context.transaction_id)
-        self._keys[one.actor.id, one.key] = (one.digest, receipt)
+        self._keys[one.actor.id, one.key] = (one.digest, outcome.receipt)
         self._events[one.command.account, event.event_id] = [
             context.transaction_id,
             event.feature,
@@ -203,7 +202,7 @@ class _Group:
             event.member,
             event.complexity,
         ]
-        return receipt
+        return outcome.receipt
 
     def _replay(self, place: int, one: Request) -> Receipt | None:
         known = self._found["known"][place]
