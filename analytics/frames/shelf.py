@@ -38,7 +38,7 @@ BATCHES_READ = Schema(
         micro("left_micro", "still usable, now or later, holds included; of an expired one what is held"),
         micro("held_micro", "held"),
         micro("expired_micro", "expired unused, whether the sweep has booked it or not"),
-        micro("removed_micro", "taken away by corrections"),
+        micro("removed_micro", "taken away by corrections, refunds, transfers and reversals"),
         whole("priority", "a lower number burns first"),
         instant("granted_at", "when it was booked"),
         instant("effective_at", "usable from"),

@@ -48,21 +48,42 @@ def balances(*, at: datetime, account_name: str | None = None) -> sa.Select[Any]
     return _of(statement, account_name)
 
 
-def batches(account_name: str, *, at: datetime) -> sa.Select[Any]:
-    """Every batch that one account ever had, oldest first, with what expired and was removed as booked so far.
+# Where credits go that are neither used nor expired; to `issued` by the reversal of what brought them.
+_TAKEN_AWAY = (Bucket.REMOVED, Bucket.REFUNDED, Bucket.TRANSFERRED, Bucket.ISSUED)
 
-    held_micro is what live holds keep at that instant.
+
+def _words(*buckets: Bucket) -> list[str]:
+    return [bucket.value for bucket in buckets]
+
+
+def _less_returned(buckets: tuple[Bucket, ...]) -> sa.ColumnElement[int]:
+    """What went into some buckets, less what came back from them."""
+    words = _words(*buckets)
+    there, back = entry.c.to_bucket.in_(words), entry.c.from_bucket.in_(words)
+    return total(sa.case((there, entry.c.amount_micro), (back, -entry.c.amount_micro), else_=0))
+
+
+def batches(account_name: str, *, at: datetime) -> sa.Select[Any]:
+    """Every batch that one account ever had, oldest first, with what expired and was taken away as booked so far.
+
+    Both less what came back: by a longer life, by a reversal. held_micro is what live holds keep at that instant.
     """
     gone = (
         sa.select(
             entry.c.batch_id,
-            total_if(entry.c.to_bucket == Bucket.EXPIRED.value, entry.c.amount_micro).label("expired_micro"),
-            total_if(entry.c.to_bucket == Bucket.REMOVED.value, entry.c.amount_micro).label("removed_micro"),
+            _less_returned((Bucket.EXPIRED,)).label("expired_micro"),
+            _less_returned(_TAKEN_AWAY).label("removed_micro"),
         )
+        .select_from(entry.join(batch, batch.c.id == entry.c.batch_id))
         .where(
             # Said twice on purpose: the first lets the database use the small index of everything but usage.
             entry.c.to_bucket != Bucket.CONSUMED.value,
-            entry.c.to_bucket.in_((Bucket.EXPIRED.value, Bucket.REMOVED.value)),
+            sa.or_(
+                entry.c.to_bucket.in_(_words(Bucket.EXPIRED, *_TAKEN_AWAY)),
+                # What a transfer brought to its new batch never left it before.
+                entry.c.from_bucket.in_(_words(Bucket.EXPIRED, *_TAKEN_AWAY))
+                & (entry.c.transaction_id != batch.c.made_by_id),
+            ),
             entry.c.account_id == account_id(account_name),
         )
         .group_by(entry.c.batch_id)

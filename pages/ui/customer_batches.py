@@ -85,7 +85,7 @@ def _columns(view: View) -> dict[str, object]:
         "granted": parts.credits_column("Granted"),
         "used": parts.credits_column("Used"),
         "expired": parts.credits_column("Expired"),
-        "removed": parts.credits_column("Removed", help="Taken away by corrections"),
+        "removed": parts.credits_column("Removed", help="Taken away by corrections, refunds and transfers"),
         "ends": st.column_config.DateColumn(
             "Last day",
             format="localized",
