@@ -37,13 +37,13 @@ def lists(visit: Visit) -> None:
     views = [word for word in VIEWS if word != "mine" or visit.may(Permission.DECIDE_APPROVAL)]
     chosen = address.radio("view", "Show", views, default=views[0], format_func=VIEWS.__getitem__)
     me = visit.actor.id
-    wanted: dict[str, Any] = {
+    filters: dict[str, dict[str, Any]] = {
         "mine": {"is_waiting": True, "not_requester": me},
         "asked": {"is_waiting": True, "requester": me},
         # Who decides sees every decision, who only asks those about own requests.
         "decided": {"is_waiting": False} | ({} if visit.may(Permission.DECIDE_APPROVAL) else {"requester": me}),
-    }[chosen]
-    found = visit.ask(frames.load_approvals, **wanted, limit=PER_LIST + 1)
+    }
+    found = visit.ask(frames.load_approvals, **filters[chosen], limit=PER_LIST + 1)
     if found.empty:
         parts.first_use(EMPTY[chosen])
         return
