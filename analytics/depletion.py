@@ -21,6 +21,7 @@ from babel.dates import format_skeleton
 from babel.numbers import format_decimal
 
 from analytics.forecast import Floats
+from analytics.scopes import Mix, is_scoped, shares, spend_by_share
 from analytics.spending import Micros, Spent, Window, cumulative_use, day_windows, spend
 from ledger.core.amounts import MICRO
 from ledger.core.burn import available_micro
@@ -139,6 +140,7 @@ def project(
     zone: ZoneInfo,
     scheduled: Sequence[Batch] = (),
     paths_from: date | None = None,
+    mix: Mix | None = None,
 ) -> Projection:
     """Spends every burn path through the batches of one account.
 
@@ -150,12 +152,14 @@ def project(
         scheduled: further batches that are planned but not granted, for what-if questions.
         paths_from: the day of the first path column, that is the forecast's as_of + 1 day; without it the local
             day of start_at. Days before the start are dropped, so that a forecast of yesterday still fits.
+        mix: recent use by feature, which says what share of the use credits for some features can pay; without it
+            they pay for nothing.
 
     Returns: a Projection. Quantiles have rank (n + 1)q over the paths, rounded outwards.
     Raises: ValueError for a naive start_at, or paths that end before it or begin more than a day after it.
     """
     everything = (*batches, *scheduled)
-    ahead = _ahead(everything, paths, start_at, zone, paths_from)
+    ahead = _ahead(everything, paths, start_at, zone, paths_from, mix)
     first_day, days, windows, spent = ahead.first_day, ahead.days, ahead.windows, ahead.spent
     low_95, low_80, likely, high_80, high_95 = ahead.run_out
     later = [w for w in windows if w.batch.effective_at > start_at and w.first < days]
@@ -196,10 +200,16 @@ class RunOut:
 
 
 def run_out(
-    batches: Sequence[Batch], paths: Floats, *, start_at: datetime, zone: ZoneInfo, paths_from: date | None = None
+    batches: Sequence[Batch],
+    paths: Floats,
+    *,
+    start_at: datetime,
+    zone: ZoneInfo,
+    paths_from: date | None = None,
+    mix: Mix | None = None,
 ) -> RunOut:
     """What `project` says about the day, without the daily balances, which cost most of its time."""
-    ahead = _ahead(batches, paths, start_at, zone, paths_from)
+    ahead = _ahead(batches, paths, start_at, zone, paths_from, mix)
     low_95, low_80, likely, high_80, high_95 = ahead.run_out
     wasted = 0.0
     if ahead.spent.wasted:
@@ -235,7 +245,12 @@ class _Ahead:
 
 
 def _ahead(
-    batches: Sequence[Batch], paths: Floats, start_at: datetime, zone: ZoneInfo, paths_from: date | None
+    batches: Sequence[Batch],
+    paths: Floats,
+    start_at: datetime,
+    zone: ZoneInfo,
+    paths_from: date | None,
+    mix: Mix | None,
 ) -> _Ahead:
     if start_at.tzinfo is None:
         raise ValueError("start_at must name its zone")
@@ -244,7 +259,8 @@ def _ahead(
     days = len(demand)
     windows = day_windows(batches, start_at=start_at, zone=zone, days=days)
     available = available_micro(batches, at=start_at)
-    spent = spend(windows, demand)
+    seen = [window.batch for window in windows]
+    spent = spend_by_share(windows, demand, shares(seen, mix or {})) if is_scoped(seen) else spend(windows, demand)
     run_out, by_expiry = _run_out(spent)
     if available <= 0:
         run_out, by_expiry = np.zeros_like(run_out), np.zeros_like(by_expiry)

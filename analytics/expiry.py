@@ -13,6 +13,7 @@ import pandas as pd
 
 from analytics.frames import EXPIRING, RATE_DAYS
 from analytics.frames.schema import Schema, micro, text, whole
+from analytics.scopes import Mix, Share, is_scoped, shares
 from ledger.core.burn import burn_key
 from ledger.core.records import Batch, CreditType
 
@@ -38,10 +39,13 @@ BY_BUCKET = Schema(
 )
 
 
-def wasted(batches: Iterable[Batch], *, at: datetime, used_micro: int, over_days: int = RATE_DAYS) -> dict[int, int]:
+def wasted(
+    batches: Iterable[Batch], *, at: datetime, used_micro: int, over_days: int = RATE_DAYS, mix: Mix | None = None
+) -> dict[int, int]:
     """Credits of each batch that will expire unused, by batch id, if use goes on evenly at a given pace.
 
-    Args: batches of one account in any order, those not yet effective included; the pace as use over a number of days.
+    Args: batches of one account in any order, those not yet effective included; the pace as use over a number of days;
+    recent use by feature, of which credits for some features pay their share (without it, nothing).
     Returns: micro-credits for every batch with free credits that ends after ``at``; 0 when it will be used up.
 
     A stretch between two dates at which a batch opens or ends is charged at once: inside it the burn order is fixed.
@@ -59,16 +63,33 @@ def wasted(batches: Iterable[Batch], *, at: datetime, used_micro: int, over_days
     def used_by(instant: datetime) -> int:
         return used_micro * ((instant - at) // _MICROSECOND) // scale
 
+    parts = shares(order, mix or {}) if is_scoped(order) else [Share("", 1.0)]
     for start, end in pairwise(marks):
-        missing = used_by(end) - used_by(start)
+        missing = _split(used_by(end) - used_by(start), parts)
         for batch in order:
-            if missing == 0:
-                break
             if batch.is_open(start):
-                taken = min(left[batch.id], missing)
+                asked = {name: amount for name, amount in missing.items() if amount and batch.serves(name)}
+                taken = min(left[batch.id], sum(asked.values()))
                 left[batch.id] -= taken
-                missing -= taken
+                missing |= _reduced(asked, taken)
     return {batch.id: left[batch.id] for batch in order if batch.expires_at is not None}
+
+
+def _split(amount: int, parts: list[Share]) -> dict[str, int]:
+    """An amount by share; the last one gets what rounding leaves."""
+    found = {share.feature: int(amount * share.part) for share in parts[:-1]}
+    return found | {parts[-1].feature: amount - sum(found.values())}
+
+
+def _reduced(asked: dict[str, int], taken_micro: int) -> dict[str, int]:
+    """What each share still asks for after so much was given to them in proportion."""
+    total, rest = sum(asked.values()), taken_micro
+    left = {}
+    for name, amount in asked.items():
+        given = min(rest, amount, -(-amount * taken_micro // total))
+        left[name] = amount - given
+        rest -= given
+    return left
 
 
 def with_waste(
@@ -77,15 +98,17 @@ def with_waste(
     used_28d_micro: Mapping[str, int],
     *,
     at: datetime,
+    mixes: Mapping[str, Mix] | None = None,
 ) -> pd.DataFrame:
     """Expiring batches with what will be used and wasted of each at today's pace: see WASTE.
 
     Args: a frame of EXPIRING; the batches of each account (frames.load_all_core_batches); the use of each account on
-    the last 28 complete days, absent means none.
+    the last 28 complete days, absent means none; the same by feature, for accounts with credits for some features.
     """
     waste: dict[int, int] = {}
     for account in dict.fromkeys(expiring["account"]):
-        waste |= wasted(batches.get(account, []), at=at, used_micro=used_28d_micro.get(account, 0))
+        mix = (mixes or {}).get(account)
+        waste |= wasted(batches.get(account, []), at=at, used_micro=used_28d_micro.get(account, 0), mix=mix)
     found = np.array([waste.get(int(number), 0) for number in expiring["batch_id"]], dtype=np.int64)
     return WASTE.check(expiring.assign(needed_micro=expiring["left_micro"].to_numpy() - found, wasted_micro=found))
 

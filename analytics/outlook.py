@@ -19,6 +19,7 @@ from analytics.depletion import Projection, RunOut
 from analytics.forecast import HISTORY_DAYS_MAX, HORIZON_DAYS, Floats, Forecast, daily_burn, paths
 from analytics.frames.schema import Schema, day, flag, maybe_whole, real, text
 from analytics.periods import Period
+from analytics.scopes import Mix, is_scoped
 from ledger.core.records import Batch
 
 _DAY = timedelta(days=1)
@@ -106,14 +107,18 @@ def load_one(
     forecasts = stored(frames.load_forecasts(connection, as_of=as_of(today), account=account))
     if account not in forecasts or not _reaches(forecasts[account], today):
         return None
-    batches = frames.load_core_batches(connection, account=account, at=at)
-    return one(batches, forecasts[account], at=at, zone=zone)
+    return spend_one(connection, account=account, forecast=forecasts[account], at=at, zone=zone)
 
 
-def one(batches: Sequence[Batch], forecast: Forecast, *, at: datetime, zone: ZoneInfo) -> Outlook:
+def spend_one(connection: sa.Connection, *, account: str, forecast: Forecast, at: datetime, zone: ZoneInfo) -> Outlook:
     """A forecast spent through the batches of its account from an instant on."""
+    batches = frames.load_core_batches(connection, account=account, at=at)
+    mix: Mix = {}
+    if is_scoped(batches):
+        mix = frames.load_feature_mix(connection, today=frames.today(at, zone), account=account).get(account, {})
     courses, paths_from = _courses(forecast, load_default(), frames.today(at, zone), HORIZON_DAYS)
-    return Outlook(forecast, depletion.project(batches, courses, start_at=at, zone=zone, paths_from=paths_from))
+    found = depletion.project(batches, courses, start_at=at, zone=zone, paths_from=paths_from, mix=mix)
+    return Outlook(forecast, found)
 
 
 def load_fleet(
@@ -128,9 +133,11 @@ def load_fleet(
     if stored_at is None:
         return OUTLOOK.empty()
     forecasts = stored(frames.load_forecasts(connection, as_of=as_of(frames.today(at, zone))))
-    return fleet(
-        frames.load_all_core_batches(connection, at=at), forecasts, at=at, zone=zone, horizon_days=horizon_days
-    )
+    batches = frames.load_all_core_batches(connection, at=at)
+    mixes: Mapping[str, Mix] = {}
+    if any(map(is_scoped, batches.values())):
+        mixes = frames.load_feature_mix(connection, today=frames.today(at, zone))
+    return fleet(batches, forecasts, at=at, zone=zone, horizon_days=horizon_days, mixes=mixes)
 
 
 def fleet(
@@ -140,8 +147,9 @@ def fleet(
     at: datetime,
     zone: ZoneInfo,
     horizon_days: int = HORIZON_DAYS,
+    mixes: Mapping[str, Mix] | None = None,
 ) -> pd.DataFrame:
-    """Each forecast spent through the batches of its account: see OUTLOOK.
+    """Each forecast spent through the batches of its account: see OUTLOOK. ``mixes`` as `depletion.project` wants them.
 
     Forecasts so old that no day of them lies ahead are left out: they say nothing about today.
     """
@@ -150,7 +158,14 @@ def fleet(
     for account, forecast in sorted(forecasts.items()):
         if _reaches(forecast, today):
             courses, paths_from = _courses(forecast, calibration, today, horizon_days)
-            found = depletion.run_out(batches.get(account, ()), courses, start_at=at, zone=zone, paths_from=paths_from)
+            found = depletion.run_out(
+                batches.get(account, ()),
+                courses,
+                start_at=at,
+                zone=zone,
+                paths_from=paths_from,
+                mix=(mixes or {}).get(account),
+            )
             rows.append(_row(account, forecast, found))
     return OUTLOOK.frame({name: [row[name] for row in rows] for name in OUTLOOK.names} if rows else {})
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import sqlalchemy as sa
 
-from analytics.frames.asking import ask
+from analytics.frames.asking import ask, plain_rows
+from analytics.frames.customers import RATE_DAYS
 from analytics.frames.schema import Schema, day, instant, micro, text, value, whole
 from ledger import queries
 
@@ -50,6 +51,7 @@ EVENTS = Schema(
         text("feature", "feature"),
         whole("quantity_micro", "millionths of a unit of the feature"),
         micro("cost_micro", "charged"),
+        micro("given_back_micro", "of it given back since"),
         instant("occurred_at", "when it happened"),
         whole("transaction_id", "transaction that booked it"),
     ),
@@ -103,6 +105,18 @@ def load_feature_accounts(
 ) -> pd.DataFrame:
     """Which customers used which feature in [since, until): see FEATURE_ACCOUNTS."""
     return FEATURE_ACCOUNTS.load(ask(connection, queries.feature_accounts, since=since, until=until, feature=feature))
+
+
+def load_feature_mix(
+    connection: sa.Connection, *, today: date, account: str | None = None
+) -> dict[str, dict[str, int]]:
+    """What each account used of each feature on the last 28 complete days, micro-credits; of all accounts or one."""
+    since = today - timedelta(days=RATE_DAYS)
+    found: dict[str, dict[str, int]] = {}
+    answer = ask(connection, queries.feature_accounts, since=since, until=today, account_name=account)
+    for feature, name, used_micro, _events in plain_rows(answer):
+        found.setdefault(name, {})[feature] = used_micro
+    return found
 
 
 def load_first_used_day(connection: sa.Connection, account: str | None = None) -> date | None:

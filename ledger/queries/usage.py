@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ledger.models import account, feature_price, forecast_run, transaction, usage_daily, usage_event
+from ledger.queries.holds import given_back
 from ledger.queries.parts import account_id, page, segment, total
 
 _USED = total(usage_daily.c.used_micro).label("used_micro")
@@ -37,7 +38,9 @@ def account_daily_usage(*, since: date, until: date) -> sa.Select[Any]:
     )
 
 
-def feature_accounts(*, since: date, until: date, feature: str | None = None) -> sa.Select[Any]:
+def feature_accounts(
+    *, since: date, until: date, feature: str | None = None, account_name: str | None = None
+) -> sa.Select[Any]:
     """Use per feature and account in [since, until), most used first: which customers use what."""
     statement = (
         sa.select(usage_daily.c.feature, account.c.external_id.label("account"), _USED, _EVENTS)
@@ -46,7 +49,7 @@ def feature_accounts(*, since: date, until: date, feature: str | None = None) ->
         .group_by(usage_daily.c.feature, account.c.external_id)
         .order_by(usage_daily.c.feature, _USED.desc(), account.c.external_id)
     )
-    return statement if feature is None else statement.where(usage_daily.c.feature == feature)
+    return _of(statement if feature is None else statement.where(usage_daily.c.feature == feature), account_name)
 
 
 def used(cuts: tuple[date, ...], *, account_name: str | None = None) -> sa.Select[Any]:
@@ -69,13 +72,14 @@ def first_used_day(account_name: str | None = None) -> sa.Select[Any]:
 def events(
     account_name: str, *, since: datetime, until: datetime, limit: int | None = 200, offset: int = 0
 ) -> sa.Select[Any]:
-    """Usage events of one account that occurred in [since, until), in the order of their booking."""
+    """Usage events of one account that occurred in [since, until), in booking order, with what was given back."""
     statement = (
         sa.select(
             usage_event.c.event_id,
             usage_event.c.feature,
             usage_event.c.quantity_micro,
             usage_event.c.cost_micro,
+            given_back(usage_event).label("given_back_micro"),
             usage_event.c.occurred_at,
             usage_event.c.transaction_id,
         )

@@ -64,8 +64,7 @@ def of_customer(visit: Visit, account: str) -> outlook.Outlook:
         forecast = visit.ask_now(outlook.make_one, account=account, known_until=known_until)
         save_forecasts(visit.ledger, [StoredForecast(account, known_until, forecast.to_body())])
         status.update(label="Forecast computed and stored", state="complete")
-    batches = visit.ask(frames.load_core_batches, account=account, at=visit.at)
-    return outlook.one(batches, forecast, at=visit.at, zone=visit.zone)
+    return visit.ask_now(outlook.spend_one, account=account, forecast=forecast, at=visit.at, zone=visit.zone)
 
 
 def missing_note(visit: Visit, found: Fleet) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from analytics import expiry, frames, kpis
 from analytics.frames import RATE_DAYS
 from analytics.periods import Period
+from analytics.scopes import is_scoped
 from ledger import MICRO
 from ledger.core.amounts import divide_rounding_half_up
 from pages.ui.guard import Visit
@@ -50,7 +51,10 @@ def waste(visit: Visit, customers: pd.DataFrame, *, within_days: int) -> pd.Data
     def load() -> pd.DataFrame:
         found = held(visit, customers, within_days=within_days)
         used = dict(zip(customers["account"], customers["used_28d_micro"].tolist(), strict=True))
-        return expiry.with_waste(found.expiring, found.batches, used, at=visit.at)
+        mixes = {}
+        if any(map(is_scoped, found.batches.values())):
+            mixes = visit.ask_now(frames.load_feature_mix, today=visit.today)
+        return expiry.with_waste(found.expiring, found.batches, used, at=visit.at, mixes=mixes)
 
     return visit.kept("waste", load, within_days).copy()
 
