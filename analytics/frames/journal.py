@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from analytics.frames.asking import ask
 from analytics.frames.schema import Schema, day, instant, maybe_whole, micro, text, value, whole
 from ledger import queries
+from ledger.core.amounts import micro_to_text
 from ledger.core.records import Bucket, CreditType
 from ledger.errors import NotFound
 from ledger.queries import TransactionFilter, TransactionSort
@@ -29,6 +30,12 @@ KIND_WORDS = {
     "reverse": "Reversed",
     "extend_expiry": "Expiry extended",
     "usage": "Used",
+    "place_hold": "Held",
+    "capture_hold": "Hold captured",
+    "release_hold": "Hold released",
+    "extend_hold": "Hold extended",
+    "lapse_hold": "Hold timed out",
+    "give_back": "Given back",
     "expire": "Expired",
     "refund": "Refunded",
     "overdraft": "Overdraft set",
@@ -37,6 +44,7 @@ KIND_WORDS = {
     "decide_approval": "Request refused or withdrawn",
 }
 
+HOLD_KINDS = frozenset({"place_hold", "capture_hold", "release_hold", "lapse_hold"})
 _MOVEMENTS = ("issued", "used", "expired", "removed", "refunded", "transferred", "owed")
 
 TRANSACTIONS = Schema(
@@ -257,10 +265,12 @@ def _day(row: Any, zone: ZoneInfo) -> date:
 
 def _transaction(row: Any) -> dict[str, Any]:
     takes, made, counted = row.takes or [], row.new_batches or [], row.events
-    # What a capture releases was never counted as used.
-    back = (row.returned or [], row.expired or []) if row.kind != "capture_hold" else ([], [])
-    amount = sum(one[2] for one in (*made, *back[0])) - sum(one[2] for one in (*takes, *back[1])) - _owed(row)
-    touched = [(one[0], one[1]) for one in (*made, *takes, *back[0])]
+    returned, expired = row.returned or [], row.expired or []
+    touched = [(one[0], one[1]) for one in (*made, *takes, *returned)]
+    # Credits that are held stay on the shelf: what is set aside was not taken, what is released did not come.
+    came = [*made, *([] if row.kind in HOLD_KINDS else returned)]
+    went = [*expired, *([] if row.kind == "place_hold" else takes)]
+    amount = sum(one[2] for one in came) - sum(one[2] for one in went) - _owed(row)
     kinds = {kind for _, kind in touched}
     # A single event is charged by a receipt without counts.
     events = counted[0] if counted else int(row.kind == "usage")
@@ -308,6 +318,10 @@ def _words(row: Any, amount_micro: int, events: int, *, is_bulk: bool) -> str:
             return "Adjusted, credits added" if amount_micro > 0 else "Adjusted, credits taken"
         case "top_up":
             return "Topped up"
+        case kind if kind in HOLD_KINDS:
+            return _hold_words(row)
+        case "give_back":
+            return f"Given back for {row.feature}"
         case "void":
             return f"Voided what was left of batch {row.takes[0][0]}"
         case "reverse":
@@ -317,3 +331,11 @@ def _words(row: Any, amount_micro: int, events: int, *, is_bulk: bool) -> str:
         case str(kind):
             return KIND_WORDS.get(kind, kind.replace("_", " ").capitalize())
     raise AssertionError(f"kind {row.kind!r} is not text")
+
+
+def _hold_words(row: Any) -> str:
+    if row.kind == "capture_hold":
+        return f"Hold captured, used for {row.feature}"
+    moved = sum(take[2] for take in (row.takes or row.returned))
+    credits = f"{micro_to_text(moved)} credits"
+    return f"Held {credits}" if row.kind == "place_hold" else f"{KIND_WORDS[row.kind]}, {credits} no longer held"

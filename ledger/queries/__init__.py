@@ -8,6 +8,7 @@ from ledger.models import Instant
 from ledger.queries.accounts import companies, customers, find_customers, forecast_head, head, profiles
 from ledger.queries.approvals import approval_by_id, approvals, approvals_waiting
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
+from ledger.queries.holds import event_by_id, event_parts, open_holds, open_holds_total, past_holds
 from ledger.queries.journal import (
     TransactionFilter,
     TransactionSort,
@@ -61,6 +62,8 @@ __all__ = [
     "daily_usage",
     "daily_usage_by_type",
     "entries",
+    "event_by_id",
+    "event_parts",
     "events",
     "expiring",
     "feature_accounts",
@@ -72,10 +75,13 @@ __all__ = [
     "head",
     "movements",
     "on_shelf",
+    "open_holds",
+    "open_holds_total",
     "overdrafts",
     "package_purchases",
     "packages",
     "paid",
+    "past_holds",
     "payments",
     "plan_versions",
     "profiles",
