@@ -26,6 +26,7 @@ from ledger.errors import (
 from ledger.housekeeping import RESOLVE_HOLD, holds_of, release_lines
 from ledger.journal import AccountState, Line, post, repay_debt
 from ledger.models import account, batch, hold, hold_part, usage_event
+from ledger.operations import pools
 from ledger.operations.charging import EVENT_ID_MAX_CHARS, Charges, Use, occurrence_faults
 
 REFERENCE_MAX_CHARS = 200
@@ -182,6 +183,10 @@ def place_hold(context: Context, command: PlaceHold) -> Outcome:
     before = Before.of(state, context.at)
     if rows:
         return _placed_before(context, state, command, _found(rows))
+    pools.admit(context, state, (command.member,))
+    member = pools.require_member(state, command.member)
+    available = state.usable_micro(context.at, command.feature)
+    pools.refuse_beyond_limit(member, command.amount_micro, available_micro=available)
     plan = plan_consumption(state.batches.values(), command.amount_micro, at=context.at, feature=command.feature)
     if plan.shortfall_micro:
         raise InsufficientCredits(
@@ -233,6 +238,10 @@ def capture_hold(context: Context, command: CaptureHold) -> Outcome:
     charges = Charges(context, state)
     charges.add(use, capture.taken, origin=Bucket.HELD, hold_id=one.id)
     charges.queue()
+    # The hold was within the member's limits when it was placed; what is captured counts now.
+    pools.admit(context, state, (found.member,))
+    if found.member in state.members:
+        pools.count(context, state, {found.member: amount})
     expired = _release(context, state, one, capture.released)
     _resolve(context, one, "captured", captured_micro=amount)
     more = {"takes": capture.taken, "returned": capture.released, "expired": expired, "hold_id": one.id}
