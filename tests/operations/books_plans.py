@@ -63,13 +63,15 @@ def _of_batch(rows: Rows, one: Row, batch: Row, plan: Row) -> Iterator[str]:
 
 def _of_periods(rows: Rows, given: list[Row], plans: dict[int, Row]) -> Iterator[str]:
     allowances = sorted((one for one in given if one["kind"] == "allowance"), key=lambda one: one["period_start"])
+    kinds = {row["id"]: row["kind"] for row in rows["transaction"]}
     before: Row | None = None
     for one in allowances:
-        follows = before is not None and before["period_end"] == one["period_start"]
+        # Only the first period of a plan may be a part of one.
+        is_first = kinds[one["transaction_id"]] == "start_plan"
         if before is not None and before["period_end"] > one["period_start"]:
             yield f"allowances {before['id']} and {one['id']} overlap"
         promised = plans[one["plan_id"]]["credits_micro"]
-        if one["amount_micro"] > promised or (follows and one["amount_micro"] != promised):
+        if one["amount_micro"] > promised or (one["amount_micro"] != promised and not is_first):
             yield f"allowance {one['id']} gave {one['amount_micro']} of {promised}"
         before = one
     bounds = {(one["period_start"], one["period_end"]) for one in allowances}
