@@ -17,12 +17,13 @@ from ledger.database import Prepared
 from ledger.errors import AlreadyReversed, Fault, LedgerCorrupt, NotAllowedNow, NotFound
 from ledger.journal import AccountState, Line, post, repay_debt
 from ledger.models import OWED, account, batch, entry, transaction, usage_event
+from ledger.operations import pools
 from ledger.operations.give_back import LOWER_DAY
 
 _MAX_ID = 2**63 - 1
 _ID = sa.bindparam("transaction_id", type_=sa.BigInteger)
 _ORIGINAL = Prepared(
-    sa.select(transaction.c.kind, account.c.external_id)
+    sa.select(transaction.c.kind, account.c.external_id, transaction.c.recorded_at)
     .select_from(transaction.outerjoin(account, account.c.id == transaction.c.account_id))
     .where(transaction.c.id == _ID)
 )
@@ -31,6 +32,7 @@ _ENTRIES = Prepared(
         account.c.external_id,
         batch.c.credit_type,
         usage_event.c.occurred_at,
+        usage_event.c.member,
         entry.c.effective_at,
         entry.c.account_id,
         entry.c.batch_id,
@@ -95,6 +97,9 @@ class _Original:
     names: dict[int, str]
     types: dict[int, CreditType]
     occurred: dict[int, datetime]
+    # Who of a pool it was, by the event's row, and when it was booked.
+    members: dict[int, str]
+    booked_at: datetime
     # When the mirror is true: now, but not before the original is, or the balance in between would be below zero.
     effective_at: datetime
 
@@ -121,6 +126,7 @@ def reverse_transaction(context: Context, command: ReverseTransaction) -> Outcom
         _check(context, states[name], own)
         expired += _post(context, states[name], original, own)
     _lower_days(context, original, mirror)
+    _return_usage(context, states, original, mirror)
     state, others = _sides(original, states)
     more: dict[str, Any] = {
         "takes": tuple(Take(id_, original.types[id_], -amount) for id_, amount in net.items() if amount < 0),
@@ -149,9 +155,9 @@ def _read(context: Context, transaction_id: int) -> _Original:
     heads, rows = context.work.fetch((_ORIGINAL, wanted), (_ENTRIES, wanted))
     if not heads:
         raise NotFound(what="transaction", id=str(transaction_id))
-    kind, owner = heads[0]
-    entries, names, types, occurred, starts = [], {}, {}, {}, context.at
-    for name, credit_type, occurred_at, effective_at, account_id, batch_id, origin, target, *rest in rows:
+    kind, owner, booked_at = heads[0]
+    entries, names, types, occurred, members, starts = [], {}, {}, {}, {}, context.at
+    for name, credit_type, occurred_at, member, effective_at, account_id, batch_id, origin, target, *rest in rows:
         one = Booked(account_id, batch_id, Bucket(origin), Bucket(target), *rest)
         entries.append(one)
         names[account_id] = name
@@ -159,10 +165,10 @@ def _read(context: Context, transaction_id: int) -> _Original:
         if batch_id is not None:
             types[batch_id] = CreditType(credit_type)
         if one.usage_event_id is not None:
-            occurred[one.usage_event_id] = occurred_at
+            occurred[one.usage_event_id], members[one.usage_event_id] = occurred_at, member
     if why := why_final(kind, entries):
         raise NotAllowedNow(f"Transaction {transaction_id} ({kind.replace('_', ' ')}) cannot be reversed. {why}")
-    return _Original(transaction_id, owner, tuple(entries), names, types, occurred, starts)
+    return _Original(transaction_id, owner, tuple(entries), names, types, occurred, members, booked_at, starts)
 
 
 def _sides(original: _Original, states: dict[str, AccountState]) -> tuple[AccountState, list[AccountState]]:
@@ -235,6 +241,17 @@ def _lower_days(context: Context, original: _Original, mirror: list[Booked]) -> 
     for (account_id, day, feature, credit_type), amount in less.items():
         key = {"of_account": account_id, "on_day": day, "of_feature": feature, "of_type": credit_type}
         context.queue(LOWER_DAY, key | {"less": amount})
+
+
+def _return_usage(context: Context, states: dict[str, AccountState], original: _Original, mirror: list[Booked]) -> None:
+    """Take what is no longer used off the limits of the members of a pool."""
+    less: dict[tuple[int, str], int] = defaultdict(int)
+    for one in mirror:
+        if one.usage_event_id is not None:
+            less[one.account_id, original.members[one.usage_event_id]] += one.amount_micro
+    for (account_id, member), amount in less.items():
+        state = states[original.names[account_id]]
+        pools.return_usage(context, state, member, amount, booked_at=original.booked_at)
 
 
 def _load(context: Context, state: AccountState, batch_id: int) -> Batch:
