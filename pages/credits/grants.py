@@ -104,7 +104,8 @@ def caution(command: IssueGrant) -> str:
 def page(visit: Visit) -> None:
     """Form, or what became of it."""
     parts.header(visit, "Issue credits")
-    form = forms.open_form(visit, "grant", prefill={"account": st.query_params.get("customer")})
+    given = {"account": "customer", "credit_type": "type", "amount": "amount"}
+    form = forms.open_form(visit, "grant", prefill={field: st.query_params.get(name) for field, name in given.items()})
     receipt = forms.outcome(form)
     if receipt is not None:
         names = forms.customer_names(visit)

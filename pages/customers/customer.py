@@ -8,6 +8,7 @@ from pages.ui import (
     address,
     customer_batches,
     customer_history,
+    customer_holds,
     customer_overview,
     customer_usage,
     jump,
@@ -23,6 +24,7 @@ TABS = {
     "Batches": customer_batches.draw,
     "Usage": customer_usage.draw,
     "History": customer_history.draw,
+    "Holds": customer_holds.draw,
 }
 # Permission, page, label, icon.
 ACTS = (
@@ -83,7 +85,7 @@ def who_it_is(visit: Visit, customer: frames.Customer) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.code(customer.account, language=None, width="content")
         for permission, page, label, icon in ACTS:
-            if visit.may(permission):
+            if visit.may_start(permission):
                 st.page_link(page, label=label, icon=icon, query_params=address.link(customer=customer.account))
 
 
