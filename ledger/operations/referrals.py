@@ -191,7 +191,17 @@ def join_referral(context: Context, command: JoinReferral) -> Outcome:
     for one in states.values():
         context.queue(TOUCH_ACCOUNT, {"id": one.id})
     before = Before.of(state, context.at)
-    receipt = effect(command.kind, state, context.at, before, counterpart=referrer_name, subject_id=id_)
+    has = states[referrer_name].usable_micro(context.at)
+    receipt = effect(
+        command.kind,
+        state,
+        context.at,
+        before,
+        counterpart=referrer_name,
+        counterpart_before_micro=has,
+        counterpart_available_micro=has,
+        subject_id=id_,
+    )
     return Outcome(receipt, state.id, context.at)
 
 

@@ -182,13 +182,23 @@ class _Pair:
         whose = self.referee or self.referrer
         other = self.referrer.external_id if self.referee else None
         before = Before.of(whose, context.at)
-        receipt = effect(kind, whose, context.at, before, counterpart=other, subject_id=self.id)
+        has = self.referrer.usable_micro(context.at) if other else 0
+        receipt = effect(
+            kind,
+            whose,
+            context.at,
+            before,
+            counterpart=other,
+            counterpart_before_micro=has,
+            counterpart_available_micro=has,
+            subject_id=self.id,
+        )
         return Outcome(receipt, whose.id, context.at, reason)
 
     def reward(self, context: Context, kind: str, reason: Reason) -> Outcome:
         """Give both sides what the programme promises, in this transaction; the referrer at most ``cap`` times."""
         assert self.referee is not None
-        before = Before.of(self.referee, context.at)
+        before, referrer_had = Before.of(self.referee, context.at), self.referrer.usable_micro(context.at)
         rewarded, ids = context.work.fetch((_REWARDED, {"referral_id": self.id}), context.work.next_ids(batch, 2))
         batch_ids = context.work.ids_of(ids, 2)
         is_capped = self.cap is not None and rewarded[0][0] >= self.cap
@@ -206,6 +216,7 @@ class _Pair:
             before,
             new_batches=tuple(given),
             counterpart=self.referrer.external_id,
+            counterpart_before_micro=referrer_had,
             counterpart_available_micro=self.referrer.usable_micro(context.at),
             subject_id=self.id,
         )

@@ -20,6 +20,8 @@ from ledger.queries.journal import (
     transaction_count,
     transactions,
 )
+from ledger.queries.plans import allocations, subscriptions
+from ledger.queries.referrals import referral_codes, referral_counts, referral_programmes, referrals
 from ledger.queries.refunds import overdrafts, refundable, refunds
 from ledger.queries.shelf import (
     balances,
@@ -50,6 +52,7 @@ __all__ = [
     "TransactionSort",
     "account_daily_usage",
     "account_movements",
+    "allocations",
     "approval_by_id",
     "approvals",
     "approvals_waiting",
@@ -87,9 +90,14 @@ __all__ = [
     "profiles",
     "purchases",
     "quantities",
+    "referral_codes",
+    "referral_counts",
+    "referral_programmes",
+    "referrals",
     "refundable",
     "refunds",
     "spendable",
+    "subscriptions",
     "transaction_by_id",
     "transaction_count",
     "transactions",
