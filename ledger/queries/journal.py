@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ledger.core.records import Bucket
 from ledger.models import OWED, account, batch, customer, entry, hold, hold_part, transaction, usage_event
-from ledger.queries.parts import account_id, contains, counted, is_live, page, segment, total
+from ledger.queries.parts import account_id, contains, counted, is_live, is_movement, page, segment, total
 
 _MAX_ID = 2**63 - 1
 
@@ -174,12 +174,6 @@ _MOVED = sa.case(
     (entry.c.to_bucket.in_((Bucket.ISSUED.value, Bucket.AVAILABLE.value)), -entry.c.amount_micro),
     else_=entry.c.amount_micro,
 )
-_LEAVES_OR_REACHES_SHELF = (
-    # The words of the partial index of everything but usage.
-    entry.c.to_bucket != Bucket.CONSUMED.value,
-    entry.c.to_bucket != Bucket.HELD.value,
-    entry.c.from_bucket.not_in((Bucket.CONSUMED.value, Bucket.HELD.value)),
-)
 
 
 def movements(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | None = None) -> sa.Select[Any]:
@@ -191,7 +185,7 @@ def movements(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | N
     statement = (
         sa.select(number, _MOVEMENT.label("movement"), batch.c.credit_type, total(_MOVED).label("amount_micro"))
         .select_from(entry.join(batch, batch.c.id == entry.c.batch_id))
-        .where(*_LEAVES_OR_REACHES_SHELF, entry.c.effective_at <= at)
+        .where(is_movement(), entry.c.effective_at <= at)
         .group_by(sa.text("1"), sa.text("2"), batch.c.credit_type)
     )
     if cuts:
@@ -215,7 +209,7 @@ def account_movements(account_name: str, *, since: datetime, at: datetime) -> sa
         )
         .select_from(entry.join(batch, batch.c.id == entry.c.batch_id))
         .where(
-            *_LEAVES_OR_REACHES_SHELF,
+            is_movement(),
             entry.c.account_id == account_id(account_name),
             entry.c.effective_at >= since,
         )

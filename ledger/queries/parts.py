@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ledger.core.records import Bucket
 from ledger.models import account, batch, hold, hold_part
 
 Expression = sa.ColumnElement[Any]
@@ -71,6 +72,19 @@ def next_expiry(at: datetime) -> sa.ColumnElement[Any]:
 def is_on_shelf(at: datetime) -> sa.ColumnElement[bool]:
     """Batches that may have something left: not expired ones, and those of which a hold may keep credits."""
     return sa.and_(~batch.c.is_spent, sa.or_(is_alive(at), batch.c.held_micro > 0))
+
+
+def is_movement() -> sa.ColumnElement[bool]:
+    """Entries that brought credits to the shelf or took them away other than by use; a few among all entries.
+
+    In the very words of the partial indexes, because SQLite takes one only for the words it was made with.
+    """
+    words = " AND ".join(
+        f"entry.{side}_bucket <> '{bucket.value}'"
+        for side in ("to", "from")
+        for bucket in (Bucket.CONSUMED, Bucket.HELD)
+    )
+    return sa.and_(sa.text(words))
 
 
 def is_alive(at: datetime) -> sa.ColumnElement[bool]:
