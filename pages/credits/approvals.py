@@ -8,9 +8,10 @@ from analytics import frames
 from ledger import DecideApproval, NotFound, Permission, Receipt
 from ledger.requests import asked_command
 from pages.ui import address, forms, parts, requests
+from pages.ui.effects import effect_rows
 from pages.ui.forms import Form
 from pages.ui.guard import Visit, guard
-from pages.ui.review import Act, effect_rows, review
+from pages.ui.review import Act, review
 from pages.ui.text import escape
 
 PER_LIST = 50
@@ -81,7 +82,7 @@ def request_page(visit: Visit, wanted: str) -> None:
             decide(visit, form, request, requests.effect_now(visit, command), name)
         elif receipt is not None and receipt.kind != DecideApproval.kind:
             st.success(f"Booked as entry {receipt.transaction_id}.", title="Approved", icon=":material/check_circle:")
-            st.table(effect_rows(visit, receipt, Act("")), border="horizontal")
+            st.table(effect_rows(visit, receipt), border="horizontal")
         else:
             by = requests.decision_text(request.state, request.decided_by or "")
             st.info(f"{by}. There is nothing left to decide.", icon=requests.STATE_ICONS[request.state])
@@ -99,7 +100,7 @@ def decide(visit: Visit, form: Form, request: frames.Approval, effect: Receipt |
         )
         if isinstance(effect, Receipt):
             st.markdown("**As things are now**")
-            st.table(effect_rows(visit, effect, Act("")), border="horizontal")
+            st.table(effect_rows(visit, effect), border="horizontal")
         else:
             st.error(escape(effect), title="This could not be booked now")
     is_approval = not is_own and form.choice("decision", "Decision", list(WAYS), words=WAYS) == "approve"

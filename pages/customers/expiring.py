@@ -13,6 +13,7 @@ from pages.ui.text import TYPE_WORDS, credit_text, escape, money_text
 
 PER_PAGE = 100
 FILTERS = ("within", "type", "owner", "wasted")
+EXTEND = "expiring:extend"
 
 
 def main(visit: Visit) -> None:
@@ -93,11 +94,15 @@ def listed(visit: Visit, chosen: pd.DataFrame, *, resets: tuple[str, ...]) -> No
             key="expiring",
             alt="Batches that end soon, soonest first, with what will be wasted",
             totals=f"**{len(chosen):,} batch{'es' * (len(chosen) != 1)} · {left} credits end · {lost} wasted**",
-            columns=columns(),
+            columns=columns(visit),
             download=parts.Download(visit, "expiring", lambda: exported(chosen)),
             height="content",
         )
     links.follow("expiring", shown["account"], tab="Batches")
+    if click := st.session_state.get(EXTEND):
+        batch = shown.iloc[click["row"]]
+        wanted = address.link(kind="extend", customer=batch["account"], batch=int(batch["batch_id"]))
+        st.switch_page("credits/adjustments.py", query_params=wanted)
 
 
 def readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
@@ -106,6 +111,7 @@ def readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
         for cents, currency in zip(shown["value_cents"], shown["currency"], strict=True)
     ]
     return shown.assign(
+        extend="Extend",
         type=shown["credit_type"].str.capitalize(),
         left=parts.whole_credits(shown["left_micro"]),
         needed=(shown["needed_micro"] / MICRO).round(),
@@ -115,12 +121,14 @@ def readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def columns() -> dict[str, object]:
+def columns(visit: Visit) -> dict[str, object]:
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
-    last = links.customer_columns("expiring")
+    acts = {"open": links.customer_columns("expiring")["open"]}
+    if visit.may_start(Permission.EXTEND_EXPIRY):
+        acts["extend"] = st.column_config.ButtonColumn("Extend", key=EXTEND, type="tertiary", width=85)
     return {
         "name": text("Customer", pinned=True, width=180),
-        "open": last["open"],
+        **acts,
         "type": text("Type", width=110),
         "left": parts.credits_column("Left"),
         "wasted": parts.credits_column("Wasted", help="Will expire unused at today's pace, about"),

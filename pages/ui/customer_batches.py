@@ -5,12 +5,20 @@ import streamlit as st
 
 from analytics import charts, frames
 from ledger import Permission
-from pages.ui import address, drawer, parts, pictures, portfolio
+from pages.ui import address, drawer, parts, pictures, portfolio, scopes
+from pages.ui.corrections import open_kinds
 from pages.ui.customer_overview import View
 from pages.ui.guard import Visit
 from pages.ui.text import money_text
 
 LINES = 200
+# Kind of correction, label, icon.
+ACTS = (
+    ("extend", "Extend", ":material/event_upcoming:"),
+    ("adjust", "Take from it", ":material/remove_circle:"),
+    ("void", "Void", ":material/block:"),
+)
+NEEDS_CREDITS = ("adjust", "void")
 
 
 def draw(view: View) -> None:
@@ -41,7 +49,7 @@ def draw(view: View) -> None:
         _readable(view, shown),
         key="batches",
         alt="Batches in burn order with what is left of each",
-        columns=_columns(view),
+        columns=_columns(view, shown),
         on_select="rerun",
         selection_mode="single-row",
         download=parts.Download(visit, "batches", lambda: _exported(batches), whose=view.account),
@@ -52,7 +60,7 @@ def draw(view: View) -> None:
 
 
 def _first_act(visit: Visit) -> dict[str, str]:
-    if visit.may(Permission.ISSUE_GRANT):
+    if visit.may_start(Permission.ISSUE_GRANT):
         return {"page": "credits/grants.py", "label": "Issue the first credits"}
     return {}
 
@@ -69,14 +77,16 @@ def _readable(view: View, shown: pd.DataFrame) -> pd.DataFrame:
         type=shown["credit_type"].str.capitalize(),
         source=shown["campaign"].where(shown["campaign"] != "", shown["source"]),
         cost=cost,
+        only_for=scopes.named(view.visit, shown["only_for"]),
         ends=(shown["expires_at"] - pd.Timedelta(seconds=1)).dt.tz_convert(view.customer.zone).dt.date,
         **amounts,
     )
 
 
-def _columns(view: View) -> dict[str, object]:
+def _columns(view: View, shown: pd.DataFrame) -> dict[str, object]:
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     zone = view.customer.zone.key
+    has_scope = bool(shown["only_for"].notna().any())
     return {
         "burn_number": number("Order", format="%d", width=65, help="1 burns first"),
         "batch_id": number("Batch", format="%d", width=65),
@@ -92,6 +102,9 @@ def _columns(view: View) -> dict[str, object]:
             help=f"Last usable day in the customer's own zone, {zone}; empty means never",
         ),
         "state": text("State", width=90),
+        **(
+            {"only_for": text("Only for", help="The only features that these pay for; empty: all")} if has_scope else {}
+        ),
         "source": text("Source", help="Campaign, or how it came in"),
         "cost": text("Paid", alignment="right"),
     }
@@ -103,19 +116,29 @@ def _exported(batches: pd.DataFrame) -> pd.DataFrame:
         for name in ("granted", "used", "expired", "removed", "held", "left")
     }
     plain = ["batch_id", "credit_type", "state", "source", "campaign", "reference", "effective_at", "expires_at"]
-    return pd.DataFrame({**batches[plain], **amounts, **batches[["cost_cents", "currency", "transaction_id"]]})
+    last = ["cost_cents", "currency", "transaction_id", "only_for"]
+    return pd.DataFrame({**batches[plain], **amounts, **batches[last]})
+
+
+def _acts(visit: Visit, batch: pd.Series, account: str) -> None:
+    """What can be done with one batch, by what this person may do or ask for."""
+    kinds = open_kinds(visit)
+    with st.container(horizontal=True):
+        for word, label, icon in ACTS:
+            if word not in kinds or (batch["left_micro"] == 0 and word in NEEDS_CREDITS):
+                continue
+            st.page_link(
+                "credits/adjustments.py",
+                label=label,
+                icon=icon,
+                query_params=address.link(kind=word, customer=account, batch=int(batch["batch_id"])),
+            )
 
 
 def _lines(visit: Visit, batch: pd.Series, account: str) -> None:
     found = visit.ask(frames.load_batch_entries, batch_id=int(batch["batch_id"]), limit=LINES)
     st.subheader(f"Lines of batch {batch['batch_id']}", anchor=False)
-    if visit.may(Permission.ADJUST_BALANCE):
-        st.page_link(
-            "credits/adjustments.py",
-            label="Correct this batch",
-            icon=":material/build:",
-            query_params=address.link(customer=account, batch=int(batch["batch_id"])),
-        )
+    _acts(visit, batch, account)
 
     def open_row() -> None:
         drawer.open_entry(int(found.iloc[st.session_state["batch-line"].row]["transaction_id"]))

@@ -8,6 +8,7 @@ import streamlit as st
 from analytics import frames
 from ledger import NotFound, Permission
 from ledger.core.policy import allows
+from ledger.core.reversals import REVERSIBLE
 from pages.ui import address, identity
 from pages.ui.guard import Visit, guard
 from pages.ui.text import MINUS, credit_text, escape, instant_text
@@ -21,6 +22,9 @@ BUCKET_WORDS = {
     "consumed": "Used",
     "expired": "Expired",
     "removed": "Removed",
+    "refunded": "Refunded",
+    "transferred": "Transferred",
+    "owed": "Owed",
 }
 
 
@@ -57,6 +61,7 @@ def _body(number: int) -> None:
         return
     st.markdown(f"**{escape(found.words)}**" + (f" · {escape(found.name)}" if found.name else ""))
     st.table(_facts(visit, found), border="horizontal")
+    _links(visit, found)
     entries = visit.ask(frames.load_entries, transaction_id=number, limit=LINES_SHOWN)
     if entries.empty:
         st.caption("No credits moved in this transaction.")
@@ -67,6 +72,26 @@ def _body(number: int) -> None:
         "Every line moves credits from one side to the other, so what leaves and what arrives is the same sum."
         + (f" The first {LINES_SHOWN} lines are shown." if len(entries) == LINES_SHOWN else "")
     )
+
+
+def _links(visit: Visit, found: frames.Transaction) -> None:
+    """Ways to what it reverses, to what reversed it, or to its reversal."""
+    with st.container(horizontal=True):
+        for words, number in (("Reverses", found.reverses_id), ("Reversed by", found.reversed_by_id)):
+            if number is not None:
+                st.page_link(
+                    "system/audit.py",
+                    label=f"{words} entry {number}",
+                    icon=":material/undo:",
+                    query_params=address.link(entry=number),
+                )
+        if found.kind in REVERSIBLE and found.reversed_by_id is None and visit.may_start(Permission.ADJUST_BALANCE):
+            st.page_link(
+                "credits/adjustments.py",
+                label="Reverse this entry",
+                icon=":material/undo:",
+                query_params=address.link(kind="reverse", transaction=found.transaction_id),
+            )
 
 
 def _facts(visit: Visit, found: frames.Transaction) -> dict[str, Any]:
@@ -98,7 +123,9 @@ def _lines(visit: Visit, entries: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "Line": line["entry_id"],
-                "Batch": f"{line['batch_id']} {line['credit_type']}",
+                "Batch": "No batch, on debt"
+                if pd.isna(line["batch_id"])
+                else f"{line['batch_id']} {line['credit_type']}",
                 "From → to": f"{BUCKET_WORDS[line['from_bucket']]} → {BUCKET_WORDS[line['to_bucket']]}",
                 "Credits": ("+" if plus else MINUS) + credit_text(line["amount_micro"], visit.locale),
                 "For": escape(f"{labels.get(line['feature'], line['feature'])} · event {line['event_id']}")

@@ -15,26 +15,19 @@ from ledger import (
     KeyReused,
     NotFound,
     NotPermitted,
-    Overdraft,
+    Permission,
     Reason,
     Receipt,
+    ReverseTransaction,
     Unavailable,
 )
-from ledger.core.lifecycle import last_day
 from ledger.core.policy import roles_with
+from ledger.core.reversals import REVERSIBLE
 from pages.ui import address, forms, identity
+from pages.ui.effects import effect_rows
 from pages.ui.forms import Form
 from pages.ui.guard import Visit
-from pages.ui.text import (
-    TYPE_WORDS,
-    change_arrow,
-    credit_text,
-    days_text,
-    escape,
-    instant_text,
-    money_text,
-    weekday_text,
-)
+from pages.ui.text import change_arrow, escape
 
 # The effect of a command does not depend on its reason: with this one it can be shown before a note was written.
 _STAND_IN = Reason("preview", "shown before the note is written")
@@ -61,7 +54,7 @@ def review(form: Form, command: Any, act: Act) -> None:
     with st.container(border=True):
         st.markdown("**What will happen**")
         if effect is not None:
-            st.table(effect_rows(form.visit, effect, act), border="horizontal")
+            st.table(effect_rows(form.visit, effect, act.facts), border="horizontal")
             if effect.needs_approval:
                 st.info(_who_approves(form.visit, command), icon=":material/how_to_reg:")
         elif refusal:
@@ -97,13 +90,13 @@ def receipt_panel(form: Form, receipt: Receipt, *, done: str, name: str) -> None
     if receipt.kind == AskApproval.kind:
         _asked_panel(form, receipt, name=name)
         return
+    change = change_arrow(receipt.available_before_micro, receipt.available_after_micro, visit.locale)
     st.success(
-        f"{done} Entry {receipt.transaction_id}, available "
-        f"{change_arrow(receipt.available_before_micro, receipt.available_after_micro, visit.locale)}.",
+        f"{done} Entry {receipt.transaction_id}" + (f", available {change}." if receipt.account else "."),
         title="Booked",
         icon=":material/check_circle:",
     )
-    st.table(effect_rows(visit, receipt, Act(button="")), border="horizontal")
+    st.table(effect_rows(visit, receipt), border="horizontal")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(
             "system/audit.py",
@@ -112,7 +105,26 @@ def receipt_panel(form: Form, receipt: Receipt, *, done: str, name: str) -> None
             query_params=address.link(entry=receipt.transaction_id),
             width="content",
         )
+        _undo(visit, receipt)
         _onward(form, receipt, name=name)
+
+
+def _undo(visit: Visit, receipt: Receipt) -> None:
+    """A link to the reversal, filled in, while the ledger would book it."""
+    number = receipt.transaction_id
+    if receipt.kind not in REVERSIBLE or number is None or not visit.may_start(Permission.ADJUST_BALANCE):
+        return
+    try:
+        visit.ledger.preview(ReverseTransaction(number, _STAND_IN), actor=visit.actor)
+    except (*_REFUSALS, Unavailable):
+        return  # the credits moved on, or it was undone before: there is no such way back any more
+    st.page_link(
+        "credits/adjustments.py",
+        label="Undo",
+        icon=":material/undo:",
+        query_params=address.link(kind="reverse", transaction=number),
+        width="content",
+    )
 
 
 def _asked_panel(form: Form, receipt: Receipt, *, name: str) -> None:
@@ -144,52 +156,6 @@ def _onward(form: Form, receipt: Receipt, *, name: str) -> None:
             width="content",
         )
     st.button("Do another", icon=":material/add:", key="another", on_click=forms.start_again, args=(form,))
-
-
-def effect_rows(visit: Visit, effect: Receipt, act: Act) -> dict[str, str]:
-    """What a command does or did, in words and figures for a table."""
-    locale = visit.locale
-    rows = {}
-    name = forms.customer_names(visit).get(effect.account or "")
-    if name is not None:
-        rows["Customer"] = escape(name)
-    if effect.account is None:
-        return rows | dict(act.facts)
-    rows["Available"] = change_arrow(effect.available_before_micro, effect.available_after_micro, locale)
-    balance = (effect.balance_before_micro, effect.balance_after_micro)
-    if balance != (effect.available_before_micro, effect.available_after_micro):
-        rows["Balance, with credits not usable yet"] = change_arrow(*balance, locale)
-    zone = forms.customer_zone(visit, effect.account)
-    for new in effect.new_batches:
-        rows["New batch"] = f"{credit_text(new.amount_micro, locale)} {TYPE_WORDS[new.credit_type].lower()}"
-        if new.effective_at > effect.recorded_at:
-            rows["Usable from"] = f"{instant_text(new.effective_at, zone, locale)}, {escape(zone.key)}"
-        if new.expires_at is None:
-            rows["Expires"] = "Never"
-        else:
-            day = last_day(new.expires_at, zone)
-            ahead = days_text((day - effect.recorded_at.astimezone(zone).date()).days)
-            rows["Usable through"] = f"{weekday_text(day, locale)}, {ahead}, {escape(zone.key)}"
-    for place, take in enumerate(effect.takes, start=1):
-        label = f"Taken {place}. from batch {take.batch_id}"
-        rows[label] = f"{credit_text(take.amount_micro, locale)} {TYPE_WORDS[take.credit_type].lower()}"
-    if effect.owed_before_micro or effect.owed_after_micro:
-        rows["Owed"] = change_arrow(effect.owed_before_micro, effect.owed_after_micro, locale)
-    if effect.overdraft is not None:
-        rows["Overdraft"] = overdraft_text(visit, effect.overdraft)
-    if effect.money is not None:
-        rows["Money"] = escape(money_text(effect.money.cents, effect.money.currency, locale))
-    return rows | dict(act.facts)
-
-
-def overdraft_text(visit: Visit, allowed: Overdraft) -> str:
-    """How far below zero, and until when in the company's zone."""
-    if not allowed.limit_micro:
-        return "None, no further debt"
-    ends = "without an end"
-    if allowed.until is not None:
-        ends = f"until {instant_text(allowed.until, visit.zone, visit.locale)}, {escape(visit.zone.key)}"
-    return f"Up to {credit_text(allowed.limit_micro, visit.locale)} credits below zero, {ends}"
 
 
 def _effect(form: Form, command: Any) -> tuple[Receipt | None, dict[str, str], str]:
@@ -225,7 +191,7 @@ def _confirm(form: Form, command: Command, act: Act, effect: Receipt) -> None:
         st.rerun()
     if act.is_removal:
         forms.removal_warning()
-    st.table(effect_rows(form.visit, effect, act), border="horizontal")
+    st.table(effect_rows(form.visit, effect, act.facts), border="horizontal")
     button = act.button
     if effect.needs_approval:
         st.info(_who_approves(form.visit, command), icon=":material/how_to_reg:")

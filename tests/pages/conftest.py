@@ -27,7 +27,7 @@ READ_PAGES = (
 )
 WRITE_PAGES = ("credits/grants.py", "credits/top_ups.py", "credits/adjustments.py")
 # Where account managers may ask for what admins do.
-ASKED_PAGES = ("credits/grants.py",)
+ASKED_PAGES = ("credits/grants.py", "credits/adjustments.py")
 HOSTILE_NAMES = (
     "![x](http://evil.invalid/x.png)",
     "<script>alert(1)</script>",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ledger import Command, Permission
-from pages.ui.corrections import adjust, overdraft, refund
+from pages.ui.corrections import adjust, extend, give_back, hold, overdraft, refund, reverse, void
 from pages.ui.forms import Form
 from pages.ui.guard import Visit
 from pages.ui.review import Act
@@ -35,6 +35,11 @@ class Kind(Protocol):
 # By the word in the address, in the order of the choice.
 KINDS: dict[str, Kind] = {
     "adjust": adjust,
+    "give_back": give_back,
+    "void": void,
+    "reverse": reverse,
+    "extend": extend,
+    "hold": hold,
     "refund": refund,
     "overdraft": overdraft,
 }

@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
-from analytics import frames
 from ledger import AdjustBalance, CreditType, Permission
-from ledger.core.lifecycle import allowed_expiry, default_expiry, last_day
+from ledger.core.lifecycle import allowed_expiry, default_expiry
 from pages.ui import forms
+from pages.ui.corrections import choices
 from pages.ui.forms import Form
 from pages.ui.guard import Visit
 from pages.ui.review import Act
-from pages.ui.text import TYPE_WORDS, credit_text, day_text, escape
+from pages.ui.text import TYPE_WORDS, credit_text, escape
 
 WORDS = "Adjust"
 PERMISSION = Permission.ADJUST_BALANCE
@@ -83,14 +81,5 @@ def _add(form: Form, account: str | None, amount_micro: int | None) -> AdjustBal
 def _sources(visit: Visit, account: str | None) -> dict[str, str]:
     """Where credits can be taken from: the burn order, or one batch with credits left."""
     options = {IN_BURN_ORDER: "All batches, in burn order"}
-    if account is None:
-        return options
-    zone = forms.customer_zone(visit, account)
-    found = visit.ask(frames.load_batches, account=account, at=visit.at)
-    for row in found[found["state"].isin(["open", "scheduled"])].to_dict("records"):
-        ends = "never expires"
-        if pd.notna(row["expires_at"]):
-            ends = f"usable through {day_text(last_day(row['expires_at'], zone), visit.locale)}"
-        left = credit_text(row["left_micro"], visit.locale)
-        options[str(row["batch_id"])] = f"Batch {row['batch_id']}: {left} {row['credit_type']} left, {ends}"
-    return options
+    rows = choices.batches(visit, account, states=("open", "scheduled"))
+    return options | choices.batch_words(visit, account, rows)

@@ -10,9 +10,10 @@ from analytics import frames
 from ledger import ApproveOverdraft, Overdraft, Permission
 from ledger.core.lifecycle import end_of_day
 from pages.ui import forms
+from pages.ui.effects import overdraft_text
 from pages.ui.forms import Form
 from pages.ui.guard import Visit
-from pages.ui.review import Act, overdraft_text
+from pages.ui.review import Act
 from pages.ui.text import credit_text, escape
 
 WORDS = "Overdraft"
