@@ -22,12 +22,16 @@ from ledger.core.records import CreditType
 from ledger.database import Database
 from ledger.demo_cast import DAYS, FEATURES, Customer, Gift, characters
 from ledger.facade import Ledger
+from ledger.operations.approvals import AskApproval, DecideApproval
 from ledger.operations.catalog import DefineBundle, SetFeaturePrice
 from ledger.operations.corrections import AdjustBalance
 from ledger.operations.grants import IssueGrant
+from ledger.operations.overdraft import ApproveOverdraft
 from ledger.operations.payments import RecordTopUp
+from ledger.operations.refunds import RefundPurchase
 from ledger.operations.setup import OpenAccount
 from ledger.operations.usage import RecordUsageBulk, UsageEvent
+from ledger.queries import refundable
 from ledger.receipt import Receipt
 from ledger.sweep import expire_due_everywhere
 
@@ -36,6 +40,8 @@ SEED = 20_260
 _LAST_PURCHASE_DAY = DAYS // 7 * 7 - 21
 
 ADMIN = Actor("ada.admin@demo.example", Role.ADMIN)
+# Decides about what ada asks for.
+OTHER_ADMIN = Actor("bruno.boss@demo.example", Role.ADMIN)
 MANAGERS = ("max.berger@demo.example", "mia.costa@demo.example")
 # The last key that the load uses: without it the load was interrupted.
 LAST_KEY = "demo-complete"
@@ -138,6 +144,8 @@ def _acts(
         for gift in customer.extra:
             if first <= gift[0] < last:
                 yield gift[0], 10, partial(_give, company, customer, gift)
+        if customer.overdraft and first <= _LAST_PURCHASE_DAY < last:
+            yield _LAST_PURCHASE_DAY, 10, partial(_allow_overdraft, company, customer)
         begin = max(first, customer.joins)
         use = {day: customer.level(day, company.first + timedelta(days=day)) for day in range(begin, last)}
         yield begin, 11, partial(_buy, company, customer, first, use)
@@ -148,6 +156,15 @@ def _give(company: _Company, customer: Customer, gift: Gift) -> None:
     _, credit_type, amount, why = gift
     reason, only_for = Reason(why, _NOTES[why]), _ONLY_FOR.get(why, ())
     company.run(IssueGrant(customer.account, credit_type, amount * MICRO, reason, campaign=why, features=only_for))
+
+
+def _allow_overdraft(company: _Company, customer: Customer) -> None:
+    until = company.clock.now() + timedelta(days=60)
+    reason = Reason("contract", "New contract is being signed, the order follows", "SALES-77")
+    command = ApproveOverdraft(customer.account, customer.overdraft * MICRO, until, reason)
+    request = company.run(AskApproval(command)).approval_id
+    assert request is not None
+    company.run(DecideApproval(request, True, "Agreed with sales, order is on its way"), actor=OTHER_ADMIN)
 
 
 def _use(company: _Company, customer: Customer, use: dict[int, float]) -> None:
@@ -250,7 +267,15 @@ def _set_clock(company: _Company, day: int, hour: int) -> None:
 
 
 def _correct_something(company: _Company) -> None:
-    """Two corrections of the last days, so that the ledger shows what one looks like."""
+    """Corrections of the last days, so that the ledger shows what they look like: a refund, two by hand, a request."""
+    _refund_some(company, "cus_lantern", 100)
+    request = IssueGrant(
+        "cus_semester",
+        CreditType.COMPENSATION,
+        1_500 * MICRO,
+        Reason("service_problem", "Exams week: three hours of slow answers", "SUP-322"),
+    )
+    company.run(AskApproval(request), actor=Actor(MANAGERS[0], Role.ACCOUNT_MANAGER))
     company.run(
         AdjustBalance(
             "cus_pixelforge", 250 * MICRO, Reason("service quality", "Blurred renders, agreed on the phone", "SUP-311")
@@ -262,3 +287,11 @@ def _correct_something(company: _Company) -> None:
         ),
         key=LAST_KEY,
     )
+
+
+def _refund_some(company: _Company, account: str, credits: int) -> None:
+    with company.ledger.database.reading() as connection:
+        bought = connection.execute(refundable(account, at=company.clock.now())).all()
+    newest = bought[-1]
+    reason = Reason("contract", "Ordered too much, part of it goes back", "SUP-320")
+    company.run(RefundPurchase(account, newest.batch_id, credits * MICRO, reason))

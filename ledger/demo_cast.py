@@ -36,6 +36,8 @@ class Customer:
     buys_ahead: float = 45.0
     # The last purchase, three weeks before the end, leaves credits for so many days of the present.
     left_at_end_days: int | None = None
+    # Credits that it may owe in the last three weeks.
+    overdraft: int = 0
     extra: tuple[Gift, ...] = ()
 
 
@@ -76,7 +78,7 @@ _FILLERS = (
 
 
 def characters(dice: random.Random) -> list[Customer]:
-    """The whole cast: eleven with a story, the rest ordinary."""
+    """The whole cast: twelve with a story, the rest ordinary."""
     prepaid, hybrid, subscription = AccountType.PREPAID, AccountType.HYBRID, AccountType.SUBSCRIPTION
     every = tuple(FEATURES)
     outage = (DAYS - 75, CreditType.COMPENSATION, 600, "outage")
@@ -169,6 +171,18 @@ def characters(dice: random.Random) -> list[Customer]:
             every,
             zone="America/New_York",
             extra=(*allowance, outage),
+        ),
+        Customer(
+            "cus_copper",
+            "Copper Kettle Catering",
+            "basic",
+            prepaid,
+            # Its credits have run out in a rush, and it goes on within its overdraft.
+            with_spike(steady(40), first=DAYS - 10, days=10, factor=2),
+            ("basic_api_call", "export"),
+            stops_buying=DAYS - 28,
+            buys_ahead=10,
+            overdraft=1_200,
         ),
         Customer(
             "cus_bluebell",
