@@ -34,6 +34,7 @@ from ledger.sweep import expire_due_everywhere
 from service import doctor as doctor_checks
 from service import real_data, show
 from service.cli_catalog import catalog
+from service.cli_holds import give_back, hold
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
 from service.cli_words import CREDITS, DAY, INSTANT
 from service.usage_import import ImportReport, import_usage
@@ -329,6 +330,8 @@ def import_real(folder: Path) -> None:
 
 
 main.add_command(catalog)
+main.add_command(hold)
+main.add_command(give_back)
 
 
 if __name__ == "__main__":
