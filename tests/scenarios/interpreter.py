@@ -12,7 +12,7 @@ What can be said (square brackets: may be left out; days and times are the compa
     top-up acme 1000 for 10.00 USD ref INV-1        the same endings as grant
     add acme 50                                     a correction upwards
     remove acme 50 [from batch 2]                   a correction downwards; batches count from 1 as they were given
-    usage acme linux 150 [on 2026-03-01 [10:00]] [id call-7]
+    usage acme linux 150 [on 2026-03-01 [10:00]] [id call-7] [by ana]
     import acme                                     many uses at once, each in an indented line below:
         linux 5 on 2026-03-01 10:00 id call-8
     sweep                                           book what has expired
@@ -258,11 +258,11 @@ def _remove(story: Story, found: re.Match[str], line: Line) -> Command:
 
 
 def _event(story: Story, text: str, *, default_id: str) -> UsageEvent:
-    found = re.fullmatch(rf"(\S+) ({NUMBER})(?: on {WHEN})?(?: id (\S+))?", text)
+    found = re.fullmatch(rf"(\S+) ({NUMBER})(?: on {WHEN})?(?: id (\S+))?(?: by (\S+))?", text)
     if found is None:
         raise StoryError(f"{text!r} is no use of a feature; say: linux 5 on 2026-03-01 10:00 id call-7")
     at = story.instant(found[3], found[4]) if found[3] else story.clock.now()
-    return UsageEvent(found[5] or default_id, found[1], at, credits_to_micro(found[2]))
+    return UsageEvent(found[5] or default_id, found[1], at, credits_to_micro(found[2]), member=found[6] or "")
 
 
 def _usage(story: Story, found: re.Match[str], line: Line) -> Command:
