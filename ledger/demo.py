@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
-from ledger import seeds
+from ledger import demo_plans, seeds
 from ledger.clock import FixedClock
 from ledger.commands import Command, Reason
 from ledger.core.amounts import MICRO, Money
@@ -112,6 +112,7 @@ def _open_shop(company: _Company) -> None:
         return datetime.combine(company.first + timedelta(days=number), time(), tzinfo=company.ledger.company_zone)
 
     holiday = company.first + timedelta(days=HOLIDAY_FROM_DAY)
+    seeds.seed_plans(company.ledger, actor=ADMIN, currency=CURRENCY)
     seeds.seed_catalogue(company.ledger, actor=ADMIN, currency=CURRENCY, holiday_on=holiday)
     next_month = add_months((company.first + timedelta(days=DAYS)).replace(day=1), 1)
     for feature, label, unit, price, at in (
@@ -150,6 +151,7 @@ def _acts(
         use = {day: customer.level(day, company.first + timedelta(days=day)) for day in range(begin, last)}
         yield begin, 11, partial(_buy, company, customer, first, use)
         yield last - 1, 23, partial(_use, company, customer, use)
+    yield from demo_plans.acts(company.run, company.ledger, cast, first, last)
 
 
 def _give(company: _Company, customer: Customer, gift: Gift) -> None:
@@ -180,7 +182,6 @@ _NOTES = {
     "outage": "Compensation for the outage of image processing",
     "ai launch": "Launch of AI analysis: credits to try it",
     "referral": "Thank-you for a referred customer who bought",
-    "allowance": "Unused plan allowance carried into the next month",
 }
 
 

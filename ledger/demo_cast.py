@@ -39,6 +39,9 @@ class Customer:
     # Credits that it may owe in the last three weeks.
     overdraft: int = 0
     extra: tuple[Gift, ...] = ()
+    # The subscription plan, and how many days after joining it starts.
+    plan: str = ""
+    plan_day: int = 0
 
 
 def steady(base: float) -> Level:
@@ -82,7 +85,6 @@ def characters(dice: random.Random) -> list[Customer]:
     prepaid, hybrid, subscription = AccountType.PREPAID, AccountType.HYBRID, AccountType.SUBSCRIPTION
     every = tuple(FEATURES)
     outage = (DAYS - 75, CreditType.COMPENSATION, 600, "outage")
-    allowance = tuple((day, CreditType.ROLLOVER, 400, "allowance") for day in range(40, DAYS, 30))
     cast = [
         Customer(
             "cus_aurora",
@@ -141,6 +143,8 @@ def characters(dice: random.Random) -> list[Customer]:
             steady(22),
             ("advanced_api_call", "basic_api_call"),
             extra=((DAYS - 62, CreditType.PROMOTIONAL, 3_000, "summer boost"), outage),
+            plan="basic",
+            plan_day=DAYS - 200,
         ),
         Customer(
             "cus_lantern",
@@ -170,7 +174,9 @@ def characters(dice: random.Random) -> list[Customer]:
             growing(300, per_month=0.02),
             every,
             zone="America/New_York",
-            extra=(*allowance, outage),
+            extra=(outage,),
+            plan="enterprise",
+            plan_day=40,
         ),
         Customer(
             "cus_copper",
@@ -192,10 +198,24 @@ def characters(dice: random.Random) -> list[Customer]:
             steady(45),
             ("basic_api_call", "export"),
             zone="Asia/Tokyo",
+            plan="basic",
+            plan_day=300,
             extra=(
                 (DAYS - 100, CreditType.REFERRAL, 750, "referral"),
                 (DAYS - 35, CreditType.REFERRAL, 750, "referral"),
             ),
+        ),
+        Customer(
+            "cus_sundial",
+            "Sundial Weather",
+            "pro",
+            subscription,
+            steady(9),
+            ("basic_api_call", "export"),
+            joins=DAYS - 230,
+            stops_buying=0,
+            trial=0,
+            plan="pro",
         ),
     ]
     for name in _FILLERS:

@@ -58,6 +58,13 @@ SECTIONS = {
             url_path="expiring",
             help="Credits that end soon, and what will be wasted.",
         ),
+        st.Page(
+            "customers/referrals.py",
+            title="Referrals",
+            icon=":material/diversity_3:",
+            url_path="referrals",
+            help="Programmes, codes, who brought whom, and what waits for a look.",
+        ),
     ],
     "Credits": [
         st.Page(
@@ -96,6 +103,13 @@ SECTIONS = {
             icon=":material/receipt_long:",
             url_path="audit",
             help="Every transaction: search, filter, open.",
+        ),
+        st.Page(
+            "system/catalog.py",
+            title="Plans & catalogue",
+            icon=":material/sell:",
+            url_path="catalog",
+            help="Prices, packages, bundles and plans, with a calculator.",
         ),
     ],
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Protocol
 
 from ledger.core.amounts import MICRO, divide_rounding_half_up
 from ledger.core.lifecycle import add_months
@@ -97,7 +98,17 @@ def terms_in_force(versions: Iterable[PlanTerms], code: str, *, at: datetime) ->
     return max(known, key=lambda one: one.effective_at, default=None)
 
 
-def is_upgrade(old: PlanTerms, new: PlanTerms) -> bool:
+class Offer(Protocol):
+    """What a comparison of two plans looks at."""
+
+    @property
+    def months(self) -> int: ...
+
+    @property
+    def credits_micro(self) -> int: ...
+
+
+def is_upgrade(old: Offer, new: Offer) -> bool:
     """Whether a change of plan happens at once: more credits for a period of the same length.
 
     Every other change waits for the next period. Source: docs/accounting.md, rule 24.

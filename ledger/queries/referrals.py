@@ -71,13 +71,14 @@ def referral_counts() -> sa.Select[Any]:
     """How many referrals ever reached each stage: one row, each counted in all the stages before its own."""
     is_invited = referral.c.invited_at.is_not(None)
     has_joined = referral.c.joined_at.is_not(None)
-    return sa.select(
+    stages: tuple[sa.ColumnElement[Any], ...] = (
         total_if(sa.or_(is_invited, has_joined), _ONE).label("invited"),
         total_if(has_joined, _ONE).label("joined"),
         total_if(referral.c.qualified_at.is_not(None), _ONE).label("qualified"),
         total_if(referral.c.rewarded_at.is_not(None), _ONE).label("rewarded"),
         total_if(referral.c.state == ReferralState.REFUSED.value, _ONE).label("refused"),
     )
+    return sa.select(*stages)
 
 
 def referrals(*, is_held: bool | None = None, limit: int | None = None) -> sa.Select[Any]:
@@ -91,7 +92,7 @@ def referrals(*, is_held: bool | None = None, limit: int | None = None) -> sa.Se
         referral.c.invited_at,
         type_=referral.c.joined_at.type,
     )
-    statement = (
+    statement: sa.Select[Any] = (
         sa.select(
             referral.c.id.label("referral_id"),
             referral.c.code,

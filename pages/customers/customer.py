@@ -10,6 +10,7 @@ from pages.ui import (
     customer_history,
     customer_holds,
     customer_overview,
+    customer_plan,
     customer_usage,
     jump,
     outlook,
@@ -23,6 +24,7 @@ TABS = {
     "Overview": customer_overview.draw,
     "Batches": customer_batches.draw,
     "Usage": customer_usage.draw,
+    "Plan": customer_plan.draw,
     "History": customer_history.draw,
     "Holds": customer_holds.draw,
 }

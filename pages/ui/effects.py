@@ -47,16 +47,18 @@ def overdraft_text(visit: Visit, allowed: Overdraft) -> str:
 
 def _new_batches(visit: Visit, effect: Receipt) -> Iterator[tuple[str, str]]:
     locale, zone = visit.locale, forms.customer_zone(visit, effect.account)
-    for new in effect.new_batches:
-        yield "New batch", f"{credit_text(new.amount_micro, locale)} {TYPE_WORDS[new.credit_type].lower()}"
+    for place, new in enumerate(effect.new_batches, start=1):
+        # One row each: a table of words has no two rows of the same name.
+        which = "" if len(effect.new_batches) == 1 else f" {place}"
+        yield f"New batch{which}", f"{credit_text(new.amount_micro, locale)} {TYPE_WORDS[new.credit_type].lower()}"
         if new.effective_at > effect.recorded_at:
-            yield "Usable from", f"{instant_text(new.effective_at, zone, locale)}, {escape(zone.key)}"
+            yield f"Usable from{which}", f"{instant_text(new.effective_at, zone, locale)}, {escape(zone.key)}"
         if new.expires_at is None:
-            yield "Expires", "Never"
+            yield f"Expires{which}", "Never"
         else:
             day = last_day(new.expires_at, zone)
             ahead = days_text((day - effect.recorded_at.astimezone(zone).date()).days)
-            yield "Usable through", f"{weekday_text(day, locale)}, {ahead}, {escape(zone.key)}"
+            yield f"Usable through{which}", f"{weekday_text(day, locale)}, {ahead}, {escape(zone.key)}"
 
 
 def _moves(visit: Visit, effect: Receipt) -> Iterator[tuple[str, str]]:
