@@ -1,12 +1,13 @@
-"""Top-ups: record credits that a customer paid for outside the product."""
+"""Top-ups: the packages for sale, which one fits a customer, and recording what was paid outside the product."""
 
 import streamlit as st
 
 from analytics import frames
 from ledger import MICRO, Money, Permission, RecordTopUp
 from ledger.core.lifecycle import default_expiry
+from ledger.core.packages import Package
 from ledger.core.records import CreditType
-from pages.ui import forms, parts
+from pages.ui import forms, package_cards, parts
 from pages.ui.forms import Form
 from pages.ui.guard import Visit, guard
 from pages.ui.review import Act, receipt_panel, review
@@ -22,22 +23,18 @@ METHODS = {
     "other": "Other, see note",
 }
 CURRENCIES = ("USD", "EUR", "GBP", "CHF", "JPY")
+NO_PACKAGE = "none"
 REASONS = ("payment", "contract", "data_correction", "other")
 RECENT = 10
 
 
-def fields(form: Form) -> tuple[RecordTopUp | None, str]:
+def fields(form: Form, packages: list[Package]) -> tuple[RecordTopUp | None, str]:
     """Draw the fields; the command they make, or None while it cannot be made, and the customer's name."""
     account = form.customer()
-    own = visit.company.currency
-    currencies = [own, *(one for one in CURRENCIES if one != own)]
-    left, middle, right = st.columns([3, 3, 2])
-    with left:
-        amount_micro = form.credits("amount", "Credits", help="What the customer bought")
-    with right:
-        currency = form.select("currency", "Currency", {one: one for one in currencies}, default=own) or own
-    with middle:
-        price_cents = form.money("price", "Price paid", currency, help="In all, without tax")
+    choices = {one.code: package_cards.words(visit, one) for one in packages}
+    code = form.select("package", "Package", {NO_PACKAGE: "None, another sum was paid"} | choices, default=NO_PACKAGE)
+    sold = next((one for one in packages if one.code == code), None)
+    amount_micro, price = (sold.credits_micro, sold.price) if sold else sum_paid(form)
     left, right = st.columns(2)
     with left:
         method = form.select("source", "Paid by", METHODS, default="bank_transfer")
@@ -64,10 +61,26 @@ def fields(form: Form) -> tuple[RecordTopUp | None, str]:
     st.caption(f"Purchased credits last 12 months unless you say otherwise: through {day_text(last, visit.locale)}.")
     reason = form.reason(codes=REASONS)
     name = forms.customer_names(visit).get(account or "", "")
-    if account is None or amount_micro is None or price_cents is None or method is None:
+    if account is None or amount_micro is None or price is None or method is None:
         return None, name
-    price = Money(price_cents, currency)
-    return RecordTopUp(account, amount_micro, price, reference, reason, source=method, expires_on=expires_on), name
+    package = sold.code if sold else ""
+    return RecordTopUp(
+        account, amount_micro, price, reference, reason, source=method, expires_on=expires_on, package=package
+    ), name
+
+
+def sum_paid(form: Form) -> tuple[int | None, Money | None]:
+    """Credits and price of a top-up that is no package."""
+    own = visit.company.currency
+    currencies = [own, *(one for one in CURRENCIES if one != own)]
+    left, middle, right = st.columns([3, 3, 2])
+    with left:
+        amount_micro = form.credits("amount", "Credits", help="What the customer bought")
+    with right:
+        currency = form.select("currency", "Currency", {one: one for one in currencies}, default=own) or own
+    with middle:
+        cents = form.money("price", "Price paid", currency, help="In all, without tax")
+    return amount_micro, None if cents is None else Money(cents, currency)
 
 
 def act_of(command: RecordTopUp, name: str) -> Act:
@@ -94,6 +107,12 @@ def recent() -> None:
             money_text(cents, currency, visit.locale)
             for cents, currency in zip(found["cost_cents"], found["currency"], strict=True)
         ],
+        refunded=[
+            f"{money_text(cents, currency, visit.locale)} for {credit_text(amount, visit.locale)}" if amount else ""
+            for cents, currency, amount in zip(
+                found["refunded_cents"], found["currency"], found["refunded_micro"], strict=True
+            )
+        ],
         method=[METHODS.get(source, source) for source in found["source"]],
     )
     parts.table(
@@ -105,6 +124,7 @@ def recent() -> None:
             "name": st.column_config.TextColumn("Customer", pinned=True),
             "credits": parts.credits_column("Credits"),
             "price": st.column_config.TextColumn("Price", alignment="right"),
+            "refunded": st.column_config.TextColumn("Refunded", help="Money given back, and for how many credits"),
             "method": "Paid by",
             "reference": "Reference",
         },
@@ -121,9 +141,12 @@ def page(visit: Visit) -> None:
         receipt_panel(form, receipt, done="Recorded.", name=names.get(receipt.account or "", ""))
     else:
         forms.offer_draft(form)
+        packages = package_cards.pick_list(visit)
+        if packages:
+            package_cards.shop(form, packages)
         left, right = forms.columns()
         with left:
-            command, name = fields(form)
+            command, name = fields(form, packages)
         with right:
             review(form, command, Act(button="Record") if command is None else act_of(command, name))
     recent()

@@ -15,12 +15,13 @@ from pages.ui.text import credit_text, escape, money_text
 PER_PAGE = 100
 IDLE_DAYS = 30
 NO_USE = "no use"
-FILTERS = ("q", "owner", "tier", "type", "runway", "expiring", "idle")
+FILTERS = ("q", "owner", "tier", "type", "runway", "expiring", "negative", "idle")
 # Word in the address → what people read, column, whether the smallest comes first.
 SORTS = {
     "runway": ("Runway, shortest first", "runway_days", True),
     "name": ("Name", "sort_name", True),
-    "available": ("Available, most first", "available_micro", False),
+    "available": ("Available, most first", "net_micro", False),
+    "owed": ("Owed, most first", "owed_micro", False),
     "value": ("Value, most first", "value_cents", False),
     "expiring": ("Expiring, most first", "expiring_30d_micro", False),
     "burn": ("Burn, most first", "used_28d_micro", False),
@@ -33,6 +34,7 @@ def main(visit: Visit) -> None:
     fleet = outlook.fleet(visit, customers)
     customers["runway_days"] = kpis.runway_days(customers)
     customers["runway"] = charts.runway_buckets(customers["runway_days"]).fillna(NO_USE)
+    customers["net_micro"] = customers["available_micro"] - customers["owed_micro"]
     customers["sort_name"] = customers["name"].str.casefold()
     with st.sidebar:
         chosen, words = picked(visit, customers)
@@ -61,6 +63,7 @@ def picked(visit: Visit, customers: pd.DataFrame) -> tuple[pd.DataFrame, list[st
     )
     runways = address.multiselect("runway", "Runway in days", [*charts.RUNWAY_BUCKETS, NO_USE])
     expiring = address.toggle("expiring", f"Credits expire within {SOON_DAYS} days")
+    negative = address.toggle("negative", "Negative: owes credits")
     idle = address.toggle("idle", f"No use for {IDLE_DAYS} days")
     words, keep = [], pd.Series(True, index=customers.index)
     if wanted.strip():
@@ -79,6 +82,9 @@ def picked(visit: Visit, customers: pd.DataFrame) -> tuple[pd.DataFrame, list[st
     if expiring:
         words.append(f"credits expire within {SOON_DAYS} days")
         keep &= customers["expiring_30d_micro"] > 0
+    if negative:
+        words.append("owes credits")
+        keep &= customers["owed_micro"] > 0
     if idle:
         words.append(f"no use for {IDLE_DAYS} days")
         keep &= portfolio.is_idle_since(customers, visit.today - timedelta(days=IDLE_DAYS))
@@ -97,8 +103,11 @@ def listed(visit: Visit, chosen: pd.DataFrame, fleet: outlook.Fleet, *, resets: 
     kept = visit.ask(frames.load_values, at=visit.at)
     values = kept[kept["account"].isin(chosen["account"])].groupby("currency")["value_cents"].sum()
     paid = " · ".join(money_text(int(cents), str(name), visit.locale) for name, cents in values.items())
+    owed = int(chosen["owed_micro"].sum())
+    debt = f" · {credit_text(owed, visit.locale)} owed" if owed else ""
     pages.markdown(
-        f"**{len(chosen):,} {noun} · {total} credits available**" + (f" · {escape(paid)} paid for them" if paid else "")
+        f"**{len(chosen):,} {noun} · {total} credits available{debt}**"
+        + (f" · {escape(paid)} paid for them" if paid else "")
     )
     if len(chosen) > PER_PAGE:
         pages.caption(f"Page {number}: {(number - 1) * PER_PAGE + 1:,} to {(number - 1) * PER_PAGE + len(shown):,}")

@@ -13,10 +13,11 @@ from analytics.depletion import sentence as run_out_sentence
 from analytics.forecast import HORIZON_DAYS
 from analytics.frames import SOON_DAYS
 from analytics.outlook import Outlook
-from ledger import MICRO
+from ledger import MICRO, Permission
 from ledger.core.lifecycle import last_day, month_end
+from ledger.core.packages import in_force
+from pages.ui import address, advice, debt, parts, pictures, scopes
 from pages.ui import outlook as outlooks
-from pages.ui import parts, pictures
 from pages.ui.figures import rough_text
 from pages.ui.guard import Visit
 from pages.ui.text import credit_help, credit_text, day_text, days_text, escape, money_text, percent_text
@@ -55,7 +56,8 @@ def sentence(view: View) -> str:
     visit, forecast, projection = view.visit, view.outlook.forecast, view.outlook.projection
     available = credit_text(projection.available_micro, visit.locale)
     pace = forecast.mean_per_day * MICRO
-    words = f"**{available} credits available**"
+    owing = debt.sentence(visit, debt.overdraft_of(visit, view.account))
+    words = f"{owing}**{available} credits available**"
     words += f", expected use {rough_text(pace, visit.locale)} a day. " if pace else ". "
     words += escape(run_out_sentence(projection, locale=str(visit.locale)))
     if forecast.reason and pace:
@@ -74,19 +76,26 @@ def draw(view: View) -> None:
         by_type(view)
     with right:
         use_first(view)
+        package(view)
 
 
 def summary(view: View) -> None:
     visit, held = view.visit, view.holdings()
     money = " · ".join(money_text(cents, currency, visit.locale) for currency, cents in held.value_cents.items())
+    worth = f"Paid for: {escape(money)}" if money else "Nothing of it was paid for"
+    overdraft = debt.overdraft_of(visit, view.account)
+    if overdraft.owed_micro:
+        worth = debt.in_short(visit, overdraft)
     with st.grid(4, min_column_width=200):
         for label, amount, words in (
-            ("Balance", held.balance_micro, f"Paid for: {escape(money)}" if money else "Nothing of it was paid for"),
+            ("Balance", held.balance_micro - overdraft.owed_micro, worth),
             ("Held", held.held_micro, "Reserved for work under way"),
             ("Available", held.available_micro, _later(visit, held)),
             (f"Expiring within {SOON_DAYS} days", held.expiring_30d_micro, _next_expiry(visit, held)),
         ):
             parts.tile(label, credit_text(amount, visit.locale), help=credit_help(amount), note=words)
+    if only := scopes.sentence(visit, held.batches):
+        st.markdown(only)
 
 
 def _later(visit: Visit, held: frames.Holdings) -> str:
@@ -216,3 +225,19 @@ def use_first(view: View) -> None:
         if lost >= 1:
             words += f". **{rough_text(lost * MICRO, visit.locale)} of it will probably expire unused**"
         st.markdown(f"{row['burn_number']}. {words}")
+
+
+def package(view: View) -> None:
+    """The package that would make the credits last, with its sum; nothing where no package is for sale."""
+    visit = view.visit
+    if not in_force(visit.ask(frames.load_packages), visit.at):
+        return
+    st.subheader("Next top-up", anchor=False)
+    st.markdown(advice.sentence(visit, advice.for_customer(visit, view.account)))
+    if visit.may(Permission.RECORD_TOP_UP):
+        st.page_link(
+            "credits/top_ups.py",
+            label="Packages and top-up",
+            icon=":material/payments:",
+            query_params=address.link(customer=view.account),
+        )

@@ -22,7 +22,7 @@ def readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
         for cents, currency in zip(shown["value_cents"], shown["currency"], strict=True)
     ]
     return shown.assign(
-        available=parts.whole_credits(shown["available_micro"]),
+        available=parts.whole_credits(shown["net_micro"]),
         held=parts.whole_credits(shown["held_micro"]),
         expiring=parts.whole_credits(shown["expiring_30d_micro"]),
         value=values,
@@ -38,7 +38,7 @@ def columns(visit: Visit) -> dict[str, Any]:
     return {
         "name": text("Customer", pinned=True, width=190),
         "open": last["open"],
-        "available": parts.credits_column("Available"),
+        "available": parts.credits_column("Available", help="Below zero: owed within an approved overdraft"),
         "value": text("Value", alignment="right", width=105, help="Paid for the purchased credits that are left"),
         "expiring": parts.credits_column(
             f"Ends {SOON_DAYS} d", help=f"Credits whose batch ends within {SOON_DAYS} days"
@@ -59,6 +59,9 @@ def exported(chosen: pd.DataFrame) -> pd.DataFrame:
         f"{name}_credits": portfolio.exact_credits(chosen[f"{name}_micro"])
         for name in ("available", "held", "expiring_30d", "used_28d")
     }
+    # Columns of files are only ever added at the end.
+    debt = {f"{name}_credits": portfolio.exact_credits(chosen[f"{name}_micro"]) for name in ("owed", "overdraft_limit")}
+
     plain = ["account", "name", "email", "owner", "tier", "account_type", "value_cents", "currency", "last_top_up_at"]
     rest = {"runway_days": chosen["runway_days"].round(1), "runs_out": chosen["runs_out"]}
-    return pd.DataFrame({**chosen[plain], **amounts, **rest})
+    return pd.DataFrame({**chosen[plain], **amounts, **rest, **debt})

@@ -46,12 +46,12 @@ def fields(form: Form) -> tuple[RefundPurchase | None, str, Act]:
     is_part = form.choice("how_much", "How much", list(HOW_MUCH), words=HOW_MUCH) == "part"
     if is_part:
         amount = form.credits("amount", "Credits to refund")
-    rows = open_ones[open_ones["batch_id"].astype(str) == chosen]
+    row = next((one for one in open_ones.to_dict("records") if str(one["batch_id"]) == chosen), None)
     facts = {}
-    if not rows.empty:
-        facts = _facts(visit, rows.iloc[0])
+    if row is not None:
+        facts = _facts(visit, row)
         st.markdown("**How the refund is computed**")
-        st.table(_arithmetic(visit, rows.iloc[0]), border="horizontal")
+        st.table(_arithmetic(visit, row), border="horizontal")
         st.caption(f"Refunds are computed {POLICY_WORDS[visit.ledger.rules.refund_policy]}.")
     reason = form.reason(codes=REASONS)
     act = Act(
