@@ -54,6 +54,7 @@ from ledger.operations.programmes import (
     DisableReferralCode,
     EndReferralProgramme,
 )
+from ledger.operations.rebuilds import RebuildTotals
 from ledger.operations.referrals import InviteReferral, JoinReferral
 from ledger.operations.refunds import RefundPurchase
 from ledger.operations.reversals import ReverseTransaction
@@ -135,6 +136,7 @@ __all__ = [
     "PoolMember",
     "QualifyReferral",
     "Reason",
+    "RebuildTotals",
     "Receipt",
     "RecordTopUp",
     "RecordUsage",

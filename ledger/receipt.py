@@ -9,7 +9,8 @@ from ledger.core.amounts import Money
 from ledger.core.records import CreditType, Take
 
 _TAKES = ("takes", "returned", "expired")
-_IDS = ("hold_id", "approval_id", "subject_id")
+# Written as they are, when there is something.
+_PLAIN = ("hold_id", "approval_id", "subject_id", "notes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class Receipt:
     approval_id: int | None = None
     subject_id: int | None = None
     money: Money | None = None
+    # What no figure above says, as sentences.
+    notes: tuple[str, ...] = ()
     # What an approved overdraft allows from now on.
     overdraft: Overdraft | None = None
     # Only in a preview: one person alone may not do this.
@@ -119,8 +122,8 @@ class Receipt:
             body["money"] = [self.money.cents, self.money.currency]
         if self.overdraft is not None:
             body["overdraft"] = [self.overdraft.limit_micro, _iso(self.overdraft.until)]
-        for name in _IDS:
-            if (value := getattr(self, name)) is not None:
+        for name in _PLAIN:
+            if value := getattr(self, name):
                 body[name] = value
         return body
 
@@ -157,6 +160,7 @@ class Receipt:
             counterpart_available_micro=counterpart[2],
             money=Money(*body["money"]) if "money" in body else None,
             overdraft=_overdraft(body.get("overdraft")),
+            notes=tuple(body.get("notes", ())),
             hold_id=body.get("hold_id"),
             approval_id=body.get("approval_id"),
             subject_id=body.get("subject_id"),

@@ -7,6 +7,8 @@ import pytest
 
 from ledger import Ledger, OpenAccount, open_ledger
 from ledger.clock import FixedClock
+from ledger.rebuild import differences
+from ledger.reconcile import reconcile
 from tests.conftest import TEMPLATE
 from tests.kit.factories import ADMIN, NOW, open_account, price_feature
 from tests.kit.postgres import fresh_name
@@ -19,6 +21,11 @@ def books_add_up(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if ledger is not None:
         assert audit(ledger) == []
+        # The product's own proof must not cry wolf either.
+        with ledger.database.reader.connect() as connection:
+            assert reconcile(connection).findings == ()
+            is_sqlite = ledger.database.is_sqlite
+            assert list(differences(connection.execute, is_sqlite=is_sqlite, zone=ledger.company_zone)) == []
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
