@@ -34,8 +34,10 @@ from ledger.sweep import expire_due_everywhere
 from service import doctor as doctor_checks
 from service import real_data, show
 from service.cli_catalog import catalog
+from service.cli_decisions import approvals, overdraft, refund
 from service.cli_holds import give_back, hold
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
+from service.cli_plans import lead, plan, referral
 from service.cli_words import CREDITS, DAY, INSTANT
 from service.usage_import import ImportReport, import_usage
 
@@ -329,7 +331,13 @@ def import_real(folder: Path) -> None:
     real_data.load(settings().database_url, folder, say=click.echo)
 
 
+main.add_command(approvals)
+main.add_command(refund)
+main.add_command(overdraft)
 main.add_command(catalog)
+main.add_command(plan)
+main.add_command(lead)
+main.add_command(referral)
 main.add_command(hold)
 main.add_command(give_back)
 

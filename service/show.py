@@ -39,7 +39,7 @@ def accounts(ledger: Ledger) -> None:
     with ledger.database.reading() as connection:
         found = frames.load_customers(connection, at=ledger.clock.now(), zone=ledger.company_zone)
     table(found, {"account": "account", "name": "name", "tier": "tier", "available_micro": "available",
-                   "held_micro": "held", "expiring_30d_micro": "expiring 30 d"})  # fmt: skip
+                   "held_micro": "held", "owed_micro": "owed", "expiring_30d_micro": "expiring 30 d"})  # fmt: skip
 
 
 def balance(ledger: Ledger, account: str) -> None:
@@ -47,9 +47,12 @@ def balance(ledger: Ledger, account: str) -> None:
     with ledger.database.reading() as connection:
         frames.load_customer(connection, account)
         found = frames.load_balance_by_type(connection, at=ledger.clock.now(), account=account)
+        owes = frames.load_overdraft(connection, account=account).owed_micro
     table(found, {"credit_type": "type", "available_micro": "available", "held_micro": "held",
                    "scheduled_micro": "scheduled", "next_expiry_at": "next expiry"})  # fmt: skip
     click.echo(f"available: {micro_to_text(int(found['available_micro'].sum()))}")
+    if owes:
+        click.echo(f"owed: {micro_to_text(owes)}")
 
 
 def batches(ledger: Ledger, account: str) -> None:
