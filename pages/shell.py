@@ -7,7 +7,7 @@ import streamlit as st
 
 from ledger import NotSetUp, Unavailable
 from ledger.settings import settings
-from pages.ui import address, data, drawer, history, identity, jump, memory
+from pages.ui import address, browser, data, drawer, identity, jump, memory
 from pages.ui.guard import PAGE_TITLE
 
 OVERVIEW = st.Page(
@@ -132,7 +132,7 @@ with st.container(horizontal=True, gap="small"):
             st.badge("Demo data", icon=":material/science:", color="orange")
     except (Unavailable, NotSetUp):
         pass  # the page's guard says so, with a button to try again
-    history.one_step_per_act()
+    browser.keep_rules()
 
 page.run()
 drawer.show_if_asked()

@@ -213,6 +213,8 @@ def test_a_page_that_the_menu_brings_back_with_its_filters_is_one_step(app: App,
         page.go_back()
         wait_ready(page)
         assert heading(page) == "Overview"
+        page.go_back()
+        expect(page).to_have_url(f"{app.url}/audit?all=yes&q=acme")
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 1400), ("light", 320), ("dark", 320)])
@@ -239,6 +241,8 @@ def test_the_box_in_the_side_bar_leads_to_customers(app: App, browser: Browser, 
         page.wait_for_url("**/customer?as=max&customer=cus_acme")
         wait_ready(page)
         assert heading(page) == "Acme Robotics"
+        # Where it would lie over the page the side bar closes.
+        expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", str(width == 320).lower())
         # From one customer to another it is the same page, which the browser has to notice all the same.
         type_in("blue h")
         bar.get_by_role("link", name="Blue Harbor").click()
