@@ -31,9 +31,10 @@ from ledger.models import account as account_table
 from ledger.models import company
 from ledger.settings import settings
 from ledger.sweep import expire_due_everywhere
+from service import cli_proof, cli_time, real_data, show
 from service import doctor as doctor_checks
-from service import real_data, show
 from service.cli_catalog import catalog
+from service.cli_corrections import extend, reverse, void
 from service.cli_decisions import approvals, overdraft, refund
 from service.cli_holds import give_back, hold
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
@@ -340,6 +341,11 @@ main.add_command(lead)
 main.add_command(referral)
 main.add_command(hold)
 main.add_command(give_back)
+main.add_command(void)
+main.add_command(reverse)
+main.add_command(extend)
+for verb in (*cli_time.VERBS, *cli_proof.VERBS):
+    main.add_command(verb)
 
 
 if __name__ == "__main__":

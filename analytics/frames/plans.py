@@ -21,6 +21,7 @@ ALLOCATIONS = Schema(
         text("kind", "allowance, upgrade or rollover"),
         micro("amount_micro", "given"),
         micro("left_micro", "left and not expired"),
+        micro("expired_micro", "expired, booked or not; the rest was used or moved"),
         instant("effective_at", "usable from; NaT when nothing was given"),
         instant("expires_at", "usable until; NaT when nothing was given"),
         maybe_whole("batch_id", "batch, absent when nothing was given"),

@@ -5,8 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ledger.models import account, allocation, batch, plan, subscription
-from ledger.queries.parts import account_id, is_alive
+from ledger.core.records import Bucket
+from ledger.models import account, allocation, batch, entry, plan, subscription
+from ledger.queries.parts import account_id, is_alive, total
 
 _ZERO = sa.literal(0, sa.BigInteger)
 
@@ -39,8 +40,25 @@ def subscriptions(account_name: str) -> sa.Select[Any]:
 
 
 def allocations(account_name: str, *, at: datetime, limit: int | None = None) -> sa.Select[Any]:
-    """What plans gave one customer, newest period first; left_micro counts credits that have not expired."""
+    """What plans gave one customer, newest period first.
+
+    left_micro has not expired; expired_micro has, whether the sweep ran or not; the rest was used or moved.
+    """
     left = sa.case((is_alive(at), batch.c.remaining_micro), else_=_ZERO)
+    booked = (
+        sa.select(
+            total(
+                sa.case(
+                    (entry.c.to_bucket == Bucket.EXPIRED.value, entry.c.amount_micro),
+                    (entry.c.from_bucket == Bucket.EXPIRED.value, -entry.c.amount_micro),
+                    else_=0,
+                )
+            )
+        )
+        .where(entry.c.batch_id == batch.c.id)
+        .scalar_subquery()
+    )
+    expired = booked + sa.case((is_alive(at), _ZERO), else_=batch.c.remaining_micro)
     return (
         sa.select(
             allocation.c.period_start,
@@ -49,6 +67,7 @@ def allocations(account_name: str, *, at: datetime, limit: int | None = None) ->
             allocation.c.kind,
             allocation.c.amount_micro,
             sa.cast(sa.func.coalesce(left, _ZERO), sa.BigInteger).label("left_micro"),
+            sa.cast(sa.func.coalesce(expired, _ZERO), sa.BigInteger).label("expired_micro"),
             batch.c.effective_at,
             batch.c.expires_at,
             allocation.c.batch_id,

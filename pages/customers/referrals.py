@@ -123,9 +123,9 @@ def referrals(visit: Visit) -> None:
         "state": st.column_config.TextColumn("State"),
         "programme": st.column_config.TextColumn("Programme"),
         "code": st.column_config.TextColumn("Code"),
-        "held_because": st.column_config.TextColumn("Held because"),
         "changed_at": parts.instant_column("Last step", visit.zone),
         "referral_id": st.column_config.NumberColumn("No.", format="%d"),
+        "held_because": st.column_config.TextColumn("Held because"),
     }
     totals = f"**{len(found)} referral{'s' * (len(found) != 1)}**, newest first."
     parts.table(shown, key="referrals", alt="Referrals", columns=columns, totals=totals)
@@ -133,7 +133,7 @@ def referrals(visit: Visit) -> None:
 
 def acts(visit: Visit) -> None:
     """One form at a time: what an admin does about referrals."""
-    st.subheader("Do something", anchor=False)
+    st.subheader("Act on referrals", anchor=False)
     kinds = referral_forms.KINDS
     words = {word: kind.words for word, kind in kinds.items()}
     start = next(iter(kinds)) if not visit.ask(frames.load_programmes).empty else "programme"

@@ -74,11 +74,14 @@ def _given(view: View, found: frames.CustomerPlan, is_on: bool) -> None:
         parts.tile("Rolled over, still usable", credit_text(int(rolled["left_micro"].sum()), locale))
         parts.tile("At renewal", _next_text(view, found) if is_on else None, absent="No plan runs")
     st.caption(escape(_rollover_rule(view, found.terms)))
+    used = given["amount_micro"] - given["left_micro"] - given["expired_micro"]
     shown = given.assign(
         kind=given["kind"].map(KINDS),
         given=parts.whole_credits(given["amount_micro"]),
         left=parts.whole_credits(given["left_micro"]),
-        used_share=(1 - given["left_micro"] / given["amount_micro"].where(given["amount_micro"] > 0)).fillna(0) * 100,
+        used=parts.whole_credits(used),
+        expired=parts.whole_credits(given["expired_micro"]),
+        used_share=(used / given["amount_micro"].where(given["amount_micro"] > 0)).fillna(0) * 100,
         last_day=given["period_end"] - pd.Timedelta(days=1),
     )
     columns = {
@@ -87,8 +90,10 @@ def _given(view: View, found: frames.CustomerPlan, is_on: bool) -> None:
         "label": st.column_config.TextColumn("Plan"),
         "kind": st.column_config.TextColumn("What"),
         "given": parts.credits_column("Given"),
-        "left": parts.credits_column("Left", help="What has not been used, moved or lost by expiring"),
-        "used_share": st.column_config.ProgressColumn("Gone", format="%.0f %%", min_value=0, max_value=100),
+        "used": parts.credits_column("Used", help="Or moved elsewhere, or taken back"),
+        "used_share": st.column_config.ProgressColumn("Used, share", format="%.0f %%", min_value=0, max_value=100),
+        "expired": parts.credits_column("Expired", help="Some of it may have rolled over into the next period"),
+        "left": parts.credits_column("Left"),
         "expires_at": parts.instant_column("Expires", view.customer.zone),
         "transaction_id": st.column_config.NumberColumn("Entry", format="%d"),
     }
