@@ -27,9 +27,7 @@ def of_refunds(rows: Rows) -> Iterator[str]:
             continue
         found = refunds.get(entry["transaction_id"])
         if found is None or found["transaction_id"] in seen:
-            # A reversal of a reversed refund has no row: it mirrors an entry that gave credits back.
-            if not _reverses(rows, entry["transaction_id"]):
-                yield f"entry {entry['id']} refunds without saying what money goes back"
+            yield f"entry {entry['id']} refunds without saying what money goes back"
             continue
         seen.add(found["transaction_id"])
         yield from _of_refund(found, entry, batches, left)
@@ -124,10 +122,6 @@ def of_overdrafts(rows: Rows) -> Iterator[str]:
 
 def _shelf(bucket: str) -> int:
     return int(bucket in ("available", "held"))
-
-
-def _reverses(rows: Rows, transaction_id: int) -> bool:
-    return any(row["id"] == transaction_id and row["reverses_id"] is not None for row in rows["transaction"])
 
 
 def _cents(cost: int, part: int, whole: int) -> int:
