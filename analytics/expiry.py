@@ -67,7 +67,7 @@ def wasted(
     for start, end in pairwise(marks):
         missing = _split(used_by(end) - used_by(start), parts)
         for batch in order:
-            if batch.is_open(start):
+            if left[batch.id] and batch.is_open(start):
                 asked = {name: amount for name, amount in missing.items() if amount and batch.serves(name)}
                 taken = min(left[batch.id], sum(asked.values()))
                 left[batch.id] -= taken
@@ -106,10 +106,10 @@ def with_waste(
     the last 28 complete days, absent means none; the same by feature, for accounts with credits for some features.
     """
     waste: dict[int, int] = {}
-    for account in dict.fromkeys(expiring["account"]):
+    for account in dict.fromkeys(expiring["account"].tolist()):
         mix = (mixes or {}).get(account)
         waste |= wasted(batches.get(account, []), at=at, used_micro=used_28d_micro.get(account, 0), mix=mix)
-    found = np.array([waste.get(int(number), 0) for number in expiring["batch_id"]], dtype=np.int64)
+    found = np.array([waste.get(number, 0) for number in expiring["batch_id"].tolist()], dtype=np.int64)
     return WASTE.check(expiring.assign(needed_micro=expiring["left_micro"].to_numpy() - found, wasted_micro=found))
 
 

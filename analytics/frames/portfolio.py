@@ -93,7 +93,9 @@ def _paid(rows: Sequence[_Row], at: datetime) -> Mapping[str, int]:
 
 
 def _expiring(rows: Sequence[_Row], customers: pd.DataFrame, *, at: datetime, zone: ZoneInfo) -> pd.DataFrame:
-    who = dict(zip(customers["account"], zip(customers["name"], customers["owner"], strict=True), strict=True))
+    # As lists, because going through a column of texts one by one is ten times slower.
+    accounts, *known = (customers[name].tolist() for name in ("account", "name", "owner"))
+    who = dict(zip(accounts, zip(*known, strict=True), strict=True))
     shown = [row for row in rows if row.remaining_micro > row.held_micro and row.account in who]
     shown.sort(key=lambda row: (row.expires_at, row.batch_id))
     columns: dict[str, Sequence[Any]] = {

@@ -50,7 +50,7 @@ def waste(visit: Visit, customers: pd.DataFrame, *, within_days: int) -> pd.Data
 
     def load() -> pd.DataFrame:
         found = held(visit, customers, within_days=within_days)
-        used = dict(zip(customers["account"], customers["used_28d_micro"].tolist(), strict=True))
+        used = dict(zip(customers["account"].tolist(), customers["used_28d_micro"].tolist(), strict=True))
         mixes = {}
         if any(map(is_scoped, found.batches.values())):
             mixes = visit.ask_now(frames.load_feature_mix, today=visit.today)
