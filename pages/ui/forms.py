@@ -122,6 +122,22 @@ class Form:
         self._need(name, label, value, required=True)
         return value
 
+    def several(self, name: str, label: str, options: Mapping[str, str], *, help: str | None = None) -> tuple[str, ...]:
+        """Any number of many, none at first; ``options`` maps values to words, shown as they are."""
+        key = self._prepare(name, [], lambda value: isinstance(value, list) and set(value) <= set(options))
+        words = options.__getitem__
+        st.multiselect(label, list(options), key=key, format_func=words, help=help, persist_state="session")
+        return tuple(self._keep(name, key) or ())
+
+    def fill(self, **values: Any) -> None:
+        """Put values into fields: for the callback of a button beside the form."""
+        for name, value in values.items():
+            st.session_state[f"{self.state.key}:{name}"] = value
+
+    def filled(self, name: str) -> Any:
+        """What is in a field, before it is drawn."""
+        return st.session_state.get(f"{self.state.key}:{name}", self.state.body.get(name))
+
     def customer(self, name: str = "account") -> str | None:
         """The customer whose credits move: an external account id."""
         found = customer_names(self.visit)
@@ -358,7 +374,12 @@ def removal_warning() -> None:
 
 def sentence(message: str) -> str:
     """A fault as a sentence: capital first, full stop last."""
-    return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")
+    return capital(message) + ("" if message.endswith(".") else ".")
+
+
+def capital(words: str) -> str:
+    """Words with a capital first, the rest as it is."""
+    return words[:1].upper() + words[1:]
 
 
 def _form_of(key: str) -> str:

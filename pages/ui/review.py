@@ -129,8 +129,7 @@ def _undo(visit: Visit, receipt: Receipt) -> None:
 
 def _asked_panel(form: Form, receipt: Receipt, *, name: str) -> None:
     st.info(
-        f"Request {receipt.approval_id} waits for a second person. Nothing is booked yet; it will be when somebody "
-        "else approves it.",
+        f"Request {receipt.approval_id} was made. Nothing is booked before another person approves it.",
         title="Approval asked for",
         icon=":material/how_to_reg:",
     )

@@ -105,7 +105,7 @@ def test_an_account_manager_asks_for_an_extension(pages: Pages) -> None:
     app = pages.open(PAGE, who="max", kind="extend", customer="cus_acme", batch=str(batch))
     field(app, "checkbox", "For ever, without an end").check()
     app = confirm(say_why(app))
-    assert "Nothing is booked yet" in app.info[0].value
+    assert "Nothing is booked before another person approves it" in app.info[0].value
     assert [row["state"] for row in all_rows(pages.ledger)["approval"]] == ["asked"]
 
 

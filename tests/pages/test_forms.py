@@ -257,7 +257,7 @@ def test_what_one_person_may_not_do_alone_becomes_a_request(pages: Pages) -> Non
     app = fill_grant(pages.open("credits/grants.py"), amount="100001")
     assert "This is more than one person may do alone" in app.info[0].value
     app = confirm(app)
-    assert "Nothing is booked yet" in app.info[0].value
+    assert "Nothing is booked before another person approves it" in app.info[0].value
     receipt = pages.ledger.receipt(actor=ADA, key=draft_key(app))
     assert receipt is not None
     assert (receipt.kind, receipt.new_batches) == ("ask_approval", ())
@@ -271,9 +271,9 @@ def test_an_account_manager_asks_for_what_an_admin_does(pages: Pages) -> None:
     assert button.label == "Ask for approval: Grant 50 credits to Acme Robotics"
     button.click()
     app.run()
-    assert "Nothing is booked yet" in app.info[0].value
+    assert "Nothing is booked before another person approves it" in app.info[0].value
     again = pages.open("credits/grants.py", who="max", draft=draft_key(app))
-    assert "Nothing is booked yet" in again.info[0].value
+    assert "Nothing is booked before another person approves it" in again.info[0].value
 
 
 def test_forms_work_on_an_empty_company(sqlite_url: str, make_pages: Callable[[str], Pages]) -> None:

@@ -47,7 +47,7 @@ def fields(form: Form) -> tuple[ExtendExpiry | None, str, Act]:
     until = "for ever" if day is None else f"through {day_text(day, visit.locale)}"
     credits = credit_text(row["left_micro"] + row["expired_micro"], visit.locale)
     facts = {
-        "Until now": choices.ends_text(visit, account, row).capitalize(),
+        "Until now": forms.capital(choices.ends_text(visit, account, row)),
         "From now on": "Never expires" if day is None else f"Usable through {weekday_text(day, visit.locale)}",
         "Credits that live longer": credits,
     }
