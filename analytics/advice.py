@@ -36,22 +36,23 @@ def package_advice(
     *,
     at: datetime,
     burn_a_day: float,
-    balance_micro: int,
+    usable_micro: int,
     wasted: float,
     bought: Bought | None,
+    price_list: str | None = None,
     days: int = LAST_DAYS,
 ) -> Advice:
     """Which package makes the credits of one account last for some days.
 
-    Args: every package version; expected use per day and what will expire unused, in credits (OUTLOOK); the balance,
-    credits that become usable later included; what the account bought, whose price list it goes on buying from.
+    Args: every package version; expected use per day and what will expire unused, in credits (OUTLOOK); what can be
+    used now or later, holds left out; what the account bought. Without a price list it goes on with its last one.
     Source: docs/accounting.md, rule 26.
     """
     packages = in_force(versions, at)
-    price_list = price_list_of(packages, bought)
+    chosen = price_list or price_list_of(packages, bought)
     expected = math.ceil(burn_a_day * days * MICRO)
-    usable = max(0, balance_micro - round(wasted * MICRO))
-    shop = [one for one in packages if one.price_list == price_list]
+    usable = max(0, usable_micro - round(wasted * MICRO))
+    shop = [one for one in packages if one.price_list == chosen]
     fit = package_that_fits(expected - usable, shop, bought.times if bought else {})
     return Advice(days, expected, usable, fit)
 

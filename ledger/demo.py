@@ -227,7 +227,11 @@ def _buy(company: _Company, customer: Customer, first: int, use: dict[int, float
         rest = pace * (DAYS - first + customer.left_at_end_days) - available / MICRO
         _pay(company, customer, "Made to measure", max(round(rest, -2), 100), round(max(rest, 100) * 0.9))
     elif available <= 10 * pace * MICRO:
-        wanted = pace * customer.buys_ahead
+        ahead = customer.buys_ahead
+        if customer.left_at_end_days is not None:
+            # No more than lasts until the last purchase, which is made to measure.
+            ahead = min(ahead, max(_LAST_PURCHASE_DAY - first, 7))
+        wanted = pace * ahead
         name = next((name for name, (_, amount, _) in PACKAGES.items() if amount >= wanted), "Enterprise")
         code, amount, cents = PACKAGES[name]
         if first > HOLIDAY_FROM_DAY and name == "Professional" and customer.account not in company.on_holiday:

@@ -11,7 +11,7 @@ from analytics.figures import Unit
 from analytics.frames import SOON_DAYS
 from analytics.periods import Period
 from ledger import Permission
-from pages.ui import address, first_steps, outlook, parts, period, pictures, portfolio
+from pages.ui import address, advice, first_steps, outlook, parts, period, pictures, portfolio
 from pages.ui.figures import kpi_tile, number_text, rough_text
 from pages.ui.guard import Visit, guard
 from pages.ui.links import customer_link, entries_link
@@ -153,11 +153,14 @@ def runs_out_soonest(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet
         parts.not_enough("No forecast has been computed yet.")
     elif rows.empty:
         st.markdown("No customer is likely to run out within 90 days.")
-    for row in rows.sort_values(["likely", "low_80", "account"]).head(SHOWN).to_dict("records"):
+    soonest = rows.sort_values(["likely", "low_80", "account"]).head(SHOWN)
+    soonest = soonest.merge(customers[["account", "balance_micro", "held_micro"]], on="account")
+    for row, package in zip(soonest.to_dict("records"), advice.column(visit, soonest), strict=True):
         name, when = st.columns([2, 3], vertical_alignment="center")
         customer_link(names[row["account"]], row["account"], place=name)
         text = outlook.run_out_text(row, visit.locale, last_day=outlook.last_day(visit))
-        when.markdown(f"{text}, by expiry" if row["cause"] == Cause.EXPIRY else text)
+        text += ", by expiry" if row["cause"] == Cause.EXPIRY else ""
+        when.markdown(f"{text} · suggested: {escape(package)}" if package else text)
     outlook.missing_note(visit, fleet)
     st.page_link(
         "finance/forecasts.py", label="All forecasts", icon=":material/trending_down:", query_params=address.link()

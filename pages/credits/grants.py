@@ -69,13 +69,26 @@ def fields(form: Form) -> tuple[IssueGrant | None, str]:
         f"{TYPE_WORDS[kind]} credits last {RULES[kind]}: {between}{day_text(allowed.earliest, visit.locale)}{until}."
     )
     campaign = form.text("campaign", "Campaign", max_chars=120, help="To count what a campaign gave away")
+    features = form.several(
+        "features",
+        "Only for features",
+        visit.ask(frames.load_feature_labels, at=visit.at),
+        help="The credits pay for uses of these features only; for all when left empty",
+    )
     reason = form.reason(codes=REASONS[kind])
     name = forms.customer_names(visit).get(account or "", "")
     if account is None or amount_micro is None:
         return None, name
     starts_at = None if first == today else datetime.combine(first, time(), tzinfo=zone)
     return IssueGrant(
-        account, kind, amount_micro, reason, campaign=campaign, expires_on=last, effective_at=starts_at
+        account,
+        kind,
+        amount_micro,
+        reason,
+        campaign=campaign,
+        expires_on=last,
+        effective_at=starts_at,
+        features=features,
     ), name
 
 
@@ -119,7 +132,13 @@ def page(visit: Visit) -> None:
         act = Act(button="Grant")
         if command is not None:
             amount = credit_text(command.amount_micro, visit.locale)
-            act = Act(button=f"Grant {amount} credits to {escape(name)}", caution=caution(command))
+            labels = visit.ask(frames.load_feature_labels, at=visit.at)
+            only = ", ".join(escape(labels.get(one, one)) for one in command.features)
+            act = Act(
+                button=f"Grant {amount} credits to {escape(name)}",
+                facts={"Only for": only} if only else {},
+                caution=caution(command),
+            )
         review(form, command, act)
 
 

@@ -36,7 +36,8 @@ def main(visit: Visit) -> None:
         parts.not_enough("No forecast has been computed yet.")
         outlook.missing_note(visit, fleet)
         return
-    found = fleet.frame.merge(customers[["account", "name", "balance_micro", "available_micro"]], on="account")
+    amounts = customers[["account", "name", "balance_micro", "held_micro", "available_micro"]]
+    found = fleet.frame.merge(amounts, on="account")
     st.markdown(said(visit, found, fleet, horizon))
     outlook.missing_note(visit, fleet)
     words, keep = [], pd.Series(True, index=found.index)

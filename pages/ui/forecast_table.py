@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.ui import outlook, parts, portfolio
+from analytics.advice import LAST_DAYS
+from pages.ui import advice, outlook, parts, portfolio
 from pages.ui.guard import Visit
 from pages.ui.text import credit_text
 
@@ -40,6 +41,7 @@ def draw(visit: Visit, chosen: pd.DataFrame, shown: pd.DataFrame, *, horizon: in
             high=days(f"high_{confidence}"),
             lost=shown["wasted"].round(),
             words=shown["method"].map(outlook.METHOD_WORDS),
+            package=advice.column(visit, shown),
             known=shown["as_of"].dt.date,
         ),
         key="forecasts",
@@ -53,6 +55,7 @@ def draw(visit: Visit, chosen: pd.DataFrame, shown: pd.DataFrame, *, horizon: in
             "low": text("Earliest", width=110, help=f"Early end of the {confidence} % range"),
             "likely": text("Likely", width=120, help="Not shown when the range is wider than the runway"),
             "high": text("Latest", width=110, help=f"Late end of the {confidence} % range"),
+            "package": text("Package", help=f"Covers {LAST_DAYS} days of expected use for the least money"),
             "cause": text("By", width=70, help="What empties the account: use, or expiry"),
             "lost": parts.credits_column(f"Wasted in {horizon} d", help="Most likely expires unused"),
             "words": text("Method", help=outlook.METHOD_HELP),

@@ -9,6 +9,7 @@ unescaped: options of ``st.selectbox`` and ``st.multiselect``, cells of ``st.dat
 import re
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -17,6 +18,7 @@ from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
 from ledger import MICRO, CreditType, micro_to_text
+from ledger.core.amounts import divide_rounding_half_up
 
 MINUS = "\u2212"
 # Invisible and without width. Links, e-mail addresses, emoji names, icons and colour directives are recognised in the
@@ -85,6 +87,13 @@ def change_arrow(before_micro: int, after_micro: int, locale: Locale) -> str:
 def money_text(cents: int, currency: str, locale: Locale) -> str:
     """Money from integer minor units, the currency always visible."""
     return format_currency(Decimal(cents).scaleb(-get_currency_precision(currency)), currency, locale=locale)
+
+
+def unit_price_text(cents: Fraction, currency: str, locale: Locale) -> str:
+    """The price of one credit, to a hundredth of the smallest coin, rounded half up."""
+    hundredths = divide_rounding_half_up(cents.numerator * 100, cents.denominator)
+    value = Decimal(hundredths).scaleb(-get_currency_precision(currency) - 2)
+    return format_currency(value, currency, locale=locale, decimal_quantization=False)
 
 
 def day_text(day: date, locale: Locale) -> str:

@@ -24,6 +24,7 @@ READ_PAGES = (
     "customers/customer.py",
     "customers/expiring.py",
     "system/audit.py",
+    "system/catalog.py",
 )
 WRITE_PAGES = ("credits/grants.py", "credits/top_ups.py", "credits/adjustments.py")
 # Where account managers may ask for what admins do.
