@@ -70,10 +70,11 @@ class Receipt:
     expired: tuple[Take, ...] = ()
     owed_before_micro: int = 0
     owed_after_micro: int = 0
-    # The other account of a transfer, a gift, a referral, and what it could and can use.
+    # The other account of a transfer, a gift, a referral: what it could and can use, what is on its shelf now.
     counterpart: str | None = None
     counterpart_before_micro: int = 0
     counterpart_available_micro: int = 0
+    counterpart_balance_micro: int = 0
     # What the command made or decided, by its id in its own table.
     hold_id: int | None = None
     # Until when a hold keeps its credits; None also: until it is captured or released.
@@ -117,7 +118,12 @@ class Receipt:
         if self.owed_before_micro or self.owed_after_micro:
             body["owed"] = [self.owed_before_micro, self.owed_after_micro]
         if self.counterpart is not None:
-            body["counterpart"] = [self.counterpart, self.counterpart_before_micro, self.counterpart_available_micro]
+            body["counterpart"] = [
+                self.counterpart,
+                self.counterpart_before_micro,
+                self.counterpart_available_micro,
+                self.counterpart_balance_micro,
+            ]
         if self.money is not None:
             body["money"] = [self.money.cents, self.money.currency]
         if self.overdraft is not None:
@@ -132,7 +138,7 @@ class Receipt:
         """Undo `to_body`."""
         events = body.get("events", (0, 0))
         owed = body.get("owed", (0, 0))
-        counterpart = body.get("counterpart", (None, 0, 0))
+        counterpart = body.get("counterpart", (None, 0, 0, 0))
         return cls(
             kind=body["kind"],
             account=body["account"],
@@ -158,6 +164,7 @@ class Receipt:
             counterpart=counterpart[0],
             counterpart_before_micro=counterpart[1],
             counterpart_available_micro=counterpart[2],
+            counterpart_balance_micro=counterpart[3],
             money=Money(*body["money"]) if "money" in body else None,
             overdraft=_overdraft(body.get("overdraft")),
             notes=tuple(body.get("notes", ())),

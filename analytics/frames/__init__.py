@@ -89,6 +89,14 @@ from analytics.frames.refunds import (
     load_refunds,
 )
 from analytics.frames.schema import Column, FrameError, Schema
+from analytics.frames.sharing import (
+    load_code_sets,
+    load_codes,
+    load_member_usage,
+    load_members,
+    load_pools,
+    load_stopped,
+)
 from analytics.frames.shelf import (
     BALANCES,
     BATCHES,
@@ -196,6 +204,8 @@ __all__ = [
     "load_batches",
     "load_bought",
     "load_bundles",
+    "load_code_sets",
+    "load_codes",
     "load_company",
     "load_core_batches",
     "load_customer",
@@ -218,6 +228,8 @@ __all__ = [
     "load_head",
     "load_history",
     "load_holdings",
+    "load_member_usage",
+    "load_members",
     "load_movements",
     "load_open_holds",
     "load_open_holds_total",
@@ -226,6 +238,7 @@ __all__ = [
     "load_past_holds",
     "load_plan_of",
     "load_plans",
+    "load_pools",
     "load_portfolio",
     "load_price_effect",
     "load_programmes",
@@ -234,6 +247,7 @@ __all__ = [
     "load_referrals",
     "load_refundable",
     "load_refunds",
+    "load_stopped",
     "load_sums",
     "load_top_ups",
     "load_transaction",

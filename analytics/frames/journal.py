@@ -1,7 +1,7 @@
 """Transactions and entries: what happened, in words, with the lines behind it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -36,6 +36,13 @@ KIND_WORDS = {
     "extend_hold": "Hold extended",
     "lapse_hold": "Hold timed out",
     "give_back": "Given back",
+    "transfer": "Transferred",
+    "gift": "Given",
+    "issue_gift_codes": "Gift codes issued",
+    "redeem_gift_code": "Gift code redeemed",
+    "disable_gift_codes": "Gift codes disabled",
+    "open_pool": "Pool opened",
+    "set_pool_members": "Members of a pool changed",
     "expire": "Expired",
     "refund": "Refunded",
     "overdraft": "Overdraft set",
@@ -60,6 +67,7 @@ KIND_WORDS = {
     "decide_approval": "Request refused or withdrawn",
 }
 
+_BETWEEN = frozenset({"transfer", "gift"})
 HOLD_KINDS = frozenset({"place_hold", "capture_hold", "release_hold", "lapse_hold"})
 _MOVEMENTS = ("issued", "used", "expired", "removed", "refunded", "transferred", "owed")
 
@@ -174,14 +182,24 @@ def load_transactions(
     offset: int = 0,
 ) -> pd.DataFrame:
     """One page of the transactions that a filter lets through: see TRANSACTIONS. Reads receipts, not entries."""
+    wanted = _with_arrivals(connection, wanted)
     answer = ask(connection, queries.transactions, wanted=wanted, sort=sort, limit=limit, offset=offset)
-    rows = [_transaction(row) for row in answer]
+    found = answer.all()
+    owners = _owners(connection, found)
+    rows = [_transaction(row, owners, wanted.account) for row in found]
     return TRANSACTIONS.frame({name: [row[name] for row in rows] for name in TRANSACTIONS.names} if rows else {})
 
 
 def count_transactions(connection: sa.Connection, wanted: TransactionFilter) -> int:
     """How many transactions a filter lets through."""
-    return int(ask(connection, queries.transaction_count, wanted=wanted).scalar_one())
+    return int(ask(connection, queries.transaction_count, wanted=_with_arrivals(connection, wanted)).scalar_one())
+
+
+def _with_arrivals(connection: sa.Connection, wanted: TransactionFilter) -> TransactionFilter:
+    """The same filter; with an account also for what others sent to it."""
+    if wanted.account is None:
+        return wanted
+    return replace(wanted, others=tuple(ask(connection, queries.arrivals, account_name=wanted.account).scalars()))
 
 
 def load_history(
@@ -202,7 +220,7 @@ def load_transaction(connection: sa.Connection, transaction_id: int) -> Transact
     row = ask(connection, queries.transaction_by_id, transaction_id=transaction_id).one_or_none()
     if row is None:
         raise NotFound(what="transaction", id=str(transaction_id))
-    return Transaction(**_transaction(row), digest=row.digest)
+    return Transaction(**_transaction(row, _owners(connection, [row])), digest=row.digest)
 
 
 def load_entries(
@@ -279,29 +297,49 @@ def _day(row: Any, zone: ZoneInfo) -> date:
     return found
 
 
-def _transaction(row: Any) -> dict[str, Any]:
-    takes, made, counted = row.takes or [], row.new_batches or [], row.events
-    returned, expired = row.returned or [], row.expired or []
+def _owners(connection: sa.Connection, rows: Sequence[Any]) -> dict[int, str]:
+    """Whose the batches are that transactions between two accounts touched, by batch."""
+    parts = ("takes", "new_batches", "returned", "expired")
+    between = [row for row in rows if row.counterpart]
+    touched = frozenset(one[0] for row in between for part in parts for one in getattr(row, part) or ())
+    if not touched:
+        return {}
+    return {row.batch_id: row.account for row in ask(connection, queries.batch_accounts, batch_ids=touched)}
+
+
+def _transaction(row: Any, owners: Mapping[int, str], seen_by: str | None = None) -> dict[str, Any]:
+    """A row of TRANSACTIONS. Between two accounts it is what one of them saw: ``seen_by``, or else its own account."""
+    counted = row.events
+    other, _, *others = row.counterpart or (None, 0, 0, 0)
+    is_other = other is not None and other == seen_by != row.account
+    side = other if is_other else row.account
+    takes, made, returned, expired = (
+        [one for one in part or () if owners.get(one[0], side) == side]
+        for part in (row.takes, row.new_batches, row.returned, row.expired)
+    )
+    available, balance = others if is_other else ((row.available[1], row.balance[1]) if row.available else (0, 0))
     touched = [(one[0], one[1]) for one in (*made, *takes, *returned)]
     # Credits that are held stay on the shelf: what is set aside was not taken, what is released did not come.
     came = [*made, *([] if row.kind in HOLD_KINDS else returned)]
     went = [*expired, *([] if row.kind == "place_hold" else takes)]
-    amount = sum(one[2] for one in came) - sum(one[2] for one in went) - _owed(row)
+    amount = sum(one[2] for one in came) - sum(one[2] for one in went) - (0 if is_other else _owed(row))
     kinds = {kind for _, kind in touched}
     # A single event is charged by a receipt without counts.
     events = counted[0] if counted else int(row.kind == "usage")
     return {
         "transaction_id": row.transaction_id,
         "kind": row.kind,
-        "words": _words(row, amount, events, is_bulk=bool(counted)),
+        "words": _words_between(row, is_other=is_other)
+        if row.kind in _BETWEEN
+        else _words(row, amount, events, is_bulk=bool(counted)),
         "recorded_at": row.recorded_at,
         "effective_at": row.effective_at,
         "account": row.account,
         "name": row.name,
         "credit_types": ", ".join(kind.value for kind in CreditType if kind.value in kinds),
         "amount_micro": amount,
-        "available_after_micro": row.available[1] if row.available else 0,
-        "balance_after_micro": row.balance[1] if row.balance else 0,
+        "available_after_micro": available,
+        "balance_after_micro": balance,
         "events": events,
         "actor": row.actor,
         "role": row.role,
@@ -320,6 +358,10 @@ def _owed(row: Any) -> int:
     before, after = row.owed or (0, 0)
     grown: int = after - before
     return -grown if row.kind == "repay_debt" else max(grown, 0)
+
+
+def _words_between(row: Any, *, is_other: bool) -> str:
+    return f"{KIND_WORDS[row.kind]} " + (f"by {row.account}" if is_other else f"to {row.counterpart[0]}")
 
 
 def _words(row: Any, amount_micro: int, events: int, *, is_bulk: bool) -> str:

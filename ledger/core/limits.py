@@ -3,7 +3,7 @@
 Source: docs/accounting.md, rule 22.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -119,7 +119,7 @@ def limit_reached(member: Member, amount_micro: int, *, available_micro: int) ->
     return binding
 
 
-def stopped_by(limits: dict[Period, int | None], used_micro: dict[Period, Iterable[int]]) -> Period | None:
+def stopped_by(limits: Mapping[Period, int | None], used_micro: Mapping[Period, Iterable[int]]) -> Period | None:
     """Which limit use would have passed; the use of each window of a period; None: no limit. The shortest first."""
     for period in Period:
         limit = limits.get(period)

@@ -138,6 +138,7 @@ def reverse_transaction(context: Context, command: ReverseTransaction) -> Outcom
         more["counterpart"] = other.external_id
         more["counterpart_before_micro"] = before[other.external_id].available_micro
         more["counterpart_available_micro"] = other.usable_micro(context.at)
+        more["counterpart_balance_micro"] = other.balance_micro(context.at)
     receipt = effect(command.kind, state, context.at, before[state.external_id], **more)
     return Outcome(
         receipt,

@@ -125,6 +125,7 @@ def _move(context: Context, command: TransferCredits | GiftCredits, note: dict[s
         counterpart=receiver.external_id,
         counterpart_before_micro=before_there.available_micro,
         counterpart_available_micro=receiver.usable_micro(context.at),
+        counterpart_balance_micro=receiver.balance_micro(context.at),
     )
     return Outcome(receipt, sender.id, context.at, command.reason, weight_micro=command.amount_micro)
 

@@ -13,6 +13,8 @@ from ledger.queries.journal import (
     TransactionFilter,
     TransactionSort,
     account_movements,
+    arrivals,
+    batch_accounts,
     batch_entries,
     entries,
     movements,
@@ -23,6 +25,7 @@ from ledger.queries.journal import (
 from ledger.queries.plans import allocations, subscriptions
 from ledger.queries.referrals import referral_codes, referral_counts, referral_programmes, referrals
 from ledger.queries.refunds import overdrafts, refundable, refunds
+from ledger.queries.sharing import gift_code_sets, gift_codes, member_usage, pool_counters, pool_members, pools
 from ledger.queries.shelf import (
     balances,
     batches,
@@ -56,7 +59,9 @@ __all__ = [
     "approval_by_id",
     "approvals",
     "approvals_waiting",
+    "arrivals",
     "balances",
+    "batch_accounts",
     "batch_entries",
     "batches",
     "bundles",
@@ -75,7 +80,10 @@ __all__ = [
     "first_used_day",
     "forecast_head",
     "forecasts",
+    "gift_code_sets",
+    "gift_codes",
     "head",
+    "member_usage",
     "movements",
     "on_shelf",
     "open_holds",
@@ -87,6 +95,9 @@ __all__ = [
     "past_holds",
     "payments",
     "plan_versions",
+    "pool_counters",
+    "pool_members",
+    "pools",
     "profiles",
     "purchases",
     "quantities",

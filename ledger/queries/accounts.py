@@ -82,7 +82,8 @@ def customers(
     """
     on_shelf = [is_on_shelf(at)]
     lately = [usage_daily.c.day >= used_since]
-    bought = [batch.c.credit_type == CreditType.PURCHASED.value]
+    # Parts that were transferred were bought by whoever paid.
+    bought = [batch.c.credit_type == CreditType.PURCHASED.value, batch.c.parent_id.is_(None)]
     if account_name is not None:
         on_shelf.append(batch.c.account_id == account_id(account_name))
         lately.append(usage_daily.c.account_id == account_id(account_name))

@@ -52,6 +52,8 @@ class TransactionFilter:
     amount_min_micro: int | None = None
     amount_max_micro: int | None = None
     batch_id: int | None = None
+    # Transactions of other accounts that count as the account's, too: see `arrivals`.
+    others: tuple[int, ...] = ()
 
 
 _reversal = transaction.alias("reversal")
@@ -80,6 +82,7 @@ _COLUMNS = (
     transaction.c.receipt["new_batches"].label("new_batches"),
     transaction.c.receipt["available"].label("available"),
     transaction.c.receipt["balance"].label("balance"),
+    transaction.c.receipt["counterpart"].label("counterpart"),
     transaction.c.receipt["events"].label("events"),
     transaction.c.receipt["owed"].label("owed"),
     transaction.c.receipt["subject_id"].as_integer().label("subject_id"),
@@ -109,6 +112,28 @@ def transactions(
 def transaction_count(wanted: TransactionFilter) -> sa.Select[Any]:
     """How many transactions a filter lets through."""
     return sa.select(counted()).select_from(_FROM).where(*_conditions(wanted))
+
+
+def arrivals(account_name: str) -> sa.Select[Any]:
+    """Transactions of other accounts that put credits on the shelf of this one, and their reversals: transaction_id."""
+    mine = account_id(account_name)
+    came = (
+        sa.select(transaction.c.id)
+        .join(batch, batch.c.made_by_id == transaction.c.id)
+        .where(batch.c.account_id == mine, transaction.c.account_id != mine)
+    )
+    reversals = sa.select(_reversal.c.id).where(_reversal.c.reverses_id.in_(came))
+    both = sa.union(came, reversals).subquery("both")
+    return sa.select(both.c.id.label("transaction_id")).order_by(both.c.id)
+
+
+def batch_accounts(batch_ids: frozenset[int]) -> sa.Select[Any]:
+    """Whose some batches are: batch_id, account."""
+    return (
+        sa.select(batch.c.id.label("batch_id"), account.c.external_id.label("account"))
+        .join(account, account.c.id == batch.c.account_id)
+        .where(batch.c.id.in_(sorted(batch_ids)))
+    )
 
 
 def transaction_by_id(transaction_id: int) -> sa.Select[Any]:
@@ -235,7 +260,9 @@ def account_movements(account_name: str, *, since: datetime, at: datetime) -> sa
 def _conditions(wanted: TransactionFilter) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if wanted.account is not None:
-        found.append(transaction.c.account_id == account_id(wanted.account))
+        own = transaction.c.account_id == account_id(wanted.account)
+        # Without others the index on the account gives the order, too.
+        found.append(sa.or_(own, transaction.c.id.in_(wanted.others)) if wanted.others else own)
     if wanted.kinds:
         found.append(transaction.c.kind.in_(wanted.kinds))
     if wanted.actor:
