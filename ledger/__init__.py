@@ -46,6 +46,7 @@ from ledger.operations.holds import CaptureHold, ExtendHold, PlaceHold, ReleaseH
 from ledger.operations.leads import ConvertLead, OpenLead
 from ledger.operations.overdraft import ApproveOverdraft
 from ledger.operations.payments import RecordTopUp
+from ledger.operations.periods import ClosePeriod, ReopenPeriod
 from ledger.operations.plans import CancelPlan, ChangePlan, DefinePlan, StartPlan
 from ledger.operations.pools import OpenPool, PoolMember, SetPoolMembers
 from ledger.operations.programmes import (
@@ -85,6 +86,7 @@ __all__ = [
     "CaptureHold",
     "ChangeCustomer",
     "ChangePlan",
+    "ClosePeriod",
     "Command",
     "Conflict",
     "ConvertLead",
@@ -149,6 +151,7 @@ __all__ = [
     "RefuseReferral",
     "ReleaseHold",
     "ReleaseReferral",
+    "ReopenPeriod",
     "ReverseTransaction",
     "Role",
     "SetFeaturePrice",

@@ -27,6 +27,7 @@ from ledger.models import company, transaction
 from ledger.operations import HANDLERS
 from ledger.operations.usage import RecordUsage
 from ledger.receipt import Receipt
+from ledger.sandbox import SandboxClock
 from ledger.settings import settings
 
 _ATTEMPTS = 6
@@ -221,6 +222,8 @@ def open_ledger(url: str | None = None, *, clock: Clock | None = None) -> Ledger
     if clock is None:
         pretended = settings().sandbox_clock
         clock = FixedClock(pretended) if pretended else SystemClock()
+        if SandboxClock.is_kept_in(database):
+            clock = SandboxClock(database)
     rules = Rules(settings().approval_limit_credits * MICRO, settings().transfer_scope, settings().refund_policy)
     with suppress(sa.exc.NoResultFound, sa.exc.ProgrammingError):
         try:

@@ -1,12 +1,12 @@
 """Corrections by hand."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import ClassVar
 
 import sqlalchemy as sa
 
-from ledger.commands import Before, Command, Outcome, Reason, amount_faults, effect, text_faults
+from ledger.commands import Before, Command, Outcome, Reason, amount_faults, effect, instant_faults, text_faults
 from ledger.context import Context
 from ledger.core.amounts import micro_to_text
 from ledger.core.burn import plan_consumption
@@ -36,6 +36,8 @@ class AdjustBalance(Command):
     batch_id: int | None = None
     credit_type: CreditType = CreditType.COMPENSATION
     expires_on: date | None = None
+    # From when added credits count, if that was earlier: in an open period only.
+    effective_at: datetime | None = None
 
     def faults(self) -> list[Fault]:
         found = text_faults("account", self.account) + amount_faults("amount", abs(self.amount_micro))
@@ -46,7 +48,9 @@ class AdjustBalance(Command):
             found.append(Fault("credit_type", "purchased credits come from a top-up, not from an adjustment"))
         if self.amount_micro < 0 and self.expires_on is not None:
             found.append(Fault("expires_on", "only added credits carry an expiry"))
-        return found
+        if self.amount_micro < 0 and self.effective_at is not None:
+            found.append(Fault("effective_at", "credits are taken away now, never in the past or in the future"))
+        return found + instant_faults("effective_at", self.effective_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,9 @@ _HOLDS_OF_BATCH = Prepared(
 def adjust_balance(context: Context, command: AdjustBalance) -> Outcome:
     state, (ids,) = context.load(command.account, context.work.next_ids(batch))
     if command.amount_micro > 0:
-        starts, ends = validity(context, state, command.credit_type, effective_at=None, expires_on=command.expires_on)
+        starts, ends = validity(
+            context, state, command.credit_type, effective_at=command.effective_at, expires_on=command.expires_on
+        )
         terms = BatchTerms(command.credit_type, context.at, starts, ends, source="adjustment")
         batch_id = context.work.ids_of(ids)[0]
         return put_on_shelf(context, state, batch_id, command.kind, command.amount_micro, terms, command.reason)

@@ -22,6 +22,7 @@ from ledger.core.records import CreditType
 from ledger.errors import Fault, InvalidCommand
 from ledger.journal import AccountState, BatchTerms, open_batch
 from ledger.models import batch
+from ledger.operations.periods import require_open_period
 from ledger.receipt import NewBatch
 
 
@@ -106,11 +107,12 @@ def validity(
 ) -> tuple[datetime, datetime | None]:
     """From when until when a new batch can be used: defaults filled in, the allowed range enforced.
 
-    Raises InvalidCommand naming the allowed range. Source: docs/accounting.md, rule 4.
+    An earlier instant than now is allowed in an open period (rule 29). Raises PeriodClosed, and InvalidCommand naming
+    the allowed range. Source: docs/accounting.md, rule 4.
     """
     starts = context.at if effective_at is None else effective_at
     if starts < context.at:
-        raise InvalidCommand([Fault("effective_at", "is in the past; credits can only become effective now or later")])
+        require_open_period(context, starts)
     first_day = starts.astimezone(state.zone).date()
     day = None if never_expires else expires_on or default_expiry(credit_type, first_day)
     if day is not None and day.year not in YEARS:
@@ -122,7 +124,10 @@ def validity(
         raise InvalidCommand(
             [Fault("expires_on", f"{credit_type} credits must expire {between}{allowed.earliest} {until}")]
         )
-    return starts, None if day is None else end_of_day(day, state.zone)
+    ends = None if day is None else end_of_day(day, state.zone)
+    if ends is not None and ends <= context.at:
+        raise InvalidCommand([Fault("expires_on", f"{day} is over; the credits could never be used")])
+    return starts, ends
 
 
 def put_on_shelf(

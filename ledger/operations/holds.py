@@ -177,12 +177,12 @@ class _Found:
 
 
 def place_hold(context: Context, command: PlaceHold) -> Outcome:
-    if command.expires_at is not None and command.expires_at <= context.at:
-        raise InvalidCommand([Fault("expires_at", f"has passed; it is now {context.at:%Y-%m-%d %H:%M} UTC")])
     state, (rows, ids) = context.load(command.account, _named(command), context.work.next_ids(hold))
     before = Before.of(state, context.at)
     if rows:
         return _placed_before(context, state, command, _found(rows))
+    if command.expires_at is not None and command.expires_at <= context.at:
+        raise InvalidCommand([Fault("expires_at", f"has passed; it is now {context.at:%Y-%m-%d %H:%M} UTC")])
     pools.admit(context, state, (command.member,))
     member = pools.require_member(state, command.member)
     available = state.usable_micro(context.at, command.feature)

@@ -70,7 +70,7 @@ class Auditor:
         """Put credits on the shelf, or say why not."""
         starts = at if starts is None else starts
         first = starts.astimezone(self.zones[account]).date()
-        if starts < at or (never and last is not None):
+        if never and last is not None:
             return Verdict("invalid_command")
         if never:
             if credit_type == "promotional":
@@ -82,6 +82,8 @@ class Auditor:
             if days < 0 or (credit_type == "promotional" and not 30 <= days <= 90):
                 return Verdict("invalid_command")
             ends = self.midnight_after(last, self.zones[account])
+            if ends <= at:
+                return Verdict("invalid_command")
         self.lots.append(Lot(account, credit_type, amount, amount, priority, starts, ends))
         return Verdict()
 
