@@ -1,6 +1,8 @@
 """Holds of one customer: what is set aside, for how long already, and until when; and those that are over."""
 
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -9,7 +11,7 @@ from analytics import frames
 from ledger import MICRO, Permission
 from pages.ui import address, drawer, parts
 from pages.ui.customer_overview import View
-from pages.ui.text import credit_text
+from pages.ui.text import credit_text, instant_text
 
 SHOWN_MAX = 200
 PAST_MAX = 50
@@ -45,27 +47,28 @@ def _open_holds(view: View, totals: str) -> None:
     def open_row() -> None:
         drawer.open_entry(int(found.iloc[st.session_state["hold-open"].row]["transaction_id"]))
 
-    columns = {
-        "reference": st.column_config.TextColumn("Hold", width="medium", help="The caller's name of it", pinned=True),
+    columns: dict[str, Any] = {
+        "reference": st.column_config.TextColumn("Hold", width=130, help="The caller's name of it", pinned=True),
         "credits": parts.credits_column("Credits"),
-        "used_for": "For",
-        "age": st.column_config.TextColumn("Age", width=110),
-        "placed_at": parts.instant_column("Placed", visit.zone),
-        "expires_at": parts.instant_column("Times out", visit.zone, help="Empty means never"),
-        "actor": st.column_config.TextColumn("By", width=150),
-        "open": st.column_config.ButtonColumn("Entry", key="hold-open", on_click=open_row, width=80),
+        "used_for": st.column_config.TextColumn("For", width=110),
+        "age": st.column_config.TextColumn("Age", width=70),
+        "ends": st.column_config.TextColumn("Times out", width=165, help=f"In {visit.zone.key}"),
     }
+    if (found["member"] != "").any():
+        columns["member"] = st.column_config.TextColumn("Member", width=110)
+    if visit.may_start(Permission.MANAGE_HOLDS):
+        columns["release"] = st.column_config.ButtonColumn("Release", key="hold-release", width=95)
+    columns["open"] = st.column_config.ButtonColumn("Entry", key="hold-open", on_click=open_row, width=80)
+    columns["actor"] = st.column_config.TextColumn("Placed by", width=130)
+    columns["placed_at"] = parts.instant_column("Placed", visit.zone)
     shown = found.assign(
         credits=parts.whole_credits(found["amount_micro"]),
         used_for=found["feature"].map(lambda feature: labels.get(feature, feature)),
         age=[_age(visit.at - placed) for placed in found["placed_at"]],
+        ends=[_ends(view, at) for at in found["expires_at"]],
         open="Open",
         release="Release",
     )
-    if (found["member"] != "").any():
-        columns["member"] = st.column_config.TextColumn("Member", width=120)
-    if visit.may_start(Permission.MANAGE_HOLDS):
-        columns["release"] = st.column_config.ButtonColumn("Release", key="hold-release", width=90)
     parts.table(
         shown,
         key="holds",
@@ -112,6 +115,10 @@ def _past_holds(view: View) -> None:
     )
     if len(found) == PAST_MAX:
         st.caption(f"The newest {PAST_MAX} are shown; the history has all.")
+
+
+def _ends(view: View, at: datetime) -> str:
+    return "Never" if pd.isna(at) else instant_text(at, view.visit.zone, view.visit.locale)
 
 
 def _age(age: pd.Timedelta) -> str:

@@ -66,6 +66,7 @@ def _body(number: int) -> None:
     if entries.empty:
         st.caption("No credits moved in this transaction.")
         return
+    _give_back_link(visit, found, entries)
     st.markdown("**Lines**")
     st.table(_lines(visit, entries), border="horizontal", hide_index=True)
     st.caption(
@@ -92,6 +93,19 @@ def _links(visit: Visit, found: frames.Transaction) -> None:
                 icon=":material/undo:",
                 query_params=address.link(kind="reverse", transaction=found.transaction_id),
             )
+
+
+def _give_back_link(visit: Visit, found: frames.Transaction, entries: pd.DataFrame) -> None:
+    """The way to give the credits of a use back, where the entry is of one use alone."""
+    used = entries.loc[entries["to_bucket"] == "consumed", "event_id"].dropna().unique()
+    if len(used) != 1 or found.account is None or not visit.may_start(Permission.ADJUST_BALANCE):
+        return
+    st.page_link(
+        "credits/adjustments.py",
+        label="Give credits of this use back",
+        icon=":material/replay:",
+        query_params=address.link(kind="give_back", customer=found.account, event=str(used[0])),
+    )
 
 
 def _facts(visit: Visit, found: frames.Transaction) -> dict[str, Any]:

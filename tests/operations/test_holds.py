@@ -251,6 +251,18 @@ def test_the_same_reference_again_is_the_same_hold_as_long_as_it_holds(funded: L
     assert place(funded, key="k-1") == by_key
 
 
+def test_an_answer_that_came_late_is_the_first_answer(funded: Ledger, clock: FixedClock) -> None:
+    """Who never got the answer may ask again with the same key after the hold has timed out."""
+    first = place(funded, key="k-1")
+    capture_first = capture(funded, event_id="call-1", key="c-1")
+    command = PlaceHold("acme", JOB, "images", 30 * MICRO, NOW + HOUR)
+    clock.advance(2 * HOUR)
+    assert funded.execute(command, actor=ADMIN, key="k-1") == replace(first, replayed=True)
+    assert capture(funded, event_id="call-1", key="c-1") == replace(capture_first, replayed=True)
+    with pytest.raises(HoldAlreadyResolved, match="was captured"):
+        funded.execute(command, actor=ADMIN, key="k-2")
+
+
 def test_another_account_may_use_the_same_reference(funded: Ledger) -> None:
     open_account(funded, "bolt")
     grant(funded, "bolt")

@@ -45,11 +45,12 @@ def fields(form: Form) -> tuple[GiveBack | None, str, Act]:
         st.caption(_about(visit, event))
     way = form.choice("way", "Give back", list(WAYS), words=WAYS)
     amount = form.credits("amount", "Credits to give back") if way == "part" else None
-    reason = form.reason(codes=REASONS)
     name = forms.customer_names(visit).get(account or "", "")
     if account is None or event is None or (way == "part" and not amount):
+        form.reason(codes=REASONS)
         return None, name, Act(button="Give back")
     _kinder(visit, account, event, amount)
+    reason = form.reason(codes=REASONS)
     credits = credit_text(event.left_micro if amount is None else amount, visit.locale)
     act = Act(
         button=f"Give {credits} credits back to {escape(name)}",

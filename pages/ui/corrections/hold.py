@@ -15,7 +15,7 @@ from pages.ui.guard import Visit
 from pages.ui.review import Act
 from pages.ui.text import credit_text, day_text, escape, instant_text
 
-WORDS = "Hold"
+WORDS = "Release or extend a hold"
 PERMISSION = Permission.MANAGE_HOLDS
 DONE = "Done."
 REASONS = ("service_problem", "data_correction", "contract", "goodwill", "other")
@@ -31,7 +31,7 @@ def prefill(params: Mapping[str, str]) -> dict[str, Any]:
 def fields(form: Form) -> tuple[ReleaseHold | ExtendHold | None, str, Act]:
     """Draw the fields; the command or None while it cannot be made, the customer's name, the act in words."""
     visit = form.visit
-    way = form.choice("way", "What to do", list(WAYS), words=WAYS)
+    way = form.choice("way", "With the hold", list(WAYS), words=WAYS)
     account = form.customer()
     holds = open_holds(visit, account)
     reference = form.select("reference", "Hold", {one: _words(visit, row) for one, row in holds.items()})
@@ -77,6 +77,7 @@ def _words(visit: Visit, row: dict[Any, Any]) -> str:
 
 
 def _ends(visit: Visit, row: dict[Any, Any]) -> str:
+    """When a hold times out, in words."""
     if pd.isna(row["expires_at"]):
         return "never times out"
     return f"times out {instant_text(row['expires_at'], visit.zone, visit.locale)}"
