@@ -23,11 +23,13 @@ from ledger import (
     NotAllowedNow,
     NotFound,
     NotPermitted,
+    OpenAccount,
     PlaceHold,
     Reason,
     RecordUsageBulk,
     ReleaseHold,
     ReverseTransaction,
+    TransferCredits,
     UsageEvent,
 )
 from ledger.clock import FixedClock
@@ -262,6 +264,48 @@ def test_what_comes_back_repays_debt_first(ledger: Ledger) -> None:
     receipt = reverse(ledger, first)
     assert (receipt.owed_before_micro, receipt.owed_after_micro) == (4 * MICRO, 0)
     assert receipt.available_after_micro == 6 * MICRO
+
+
+@pytest.fixture
+def group(ledger: Ledger) -> Ledger:
+    """Acme with 100 credits bought for 1.00 EUR, and bolt with none, both of one organisation."""
+    for name in ("acme", "bolt"):
+        command = OpenAccount(name, name.title(), organisation="north")
+        ledger.execute(command, actor=ADMIN, key=f"open {name}")
+    price_feature(ledger)
+    top_up(ledger, credits=100)
+    return ledger
+
+
+def test_a_transfer_is_reversed_on_both_sides(group: Ledger) -> None:
+    before = shelf(group)
+    sent = group.execute(TransferCredits("acme", "bolt", 40 * MICRO, REASON), actor=ADMIN, key="send")
+    receipt = reverse(group, sent)
+    assert shelf(group) == before
+    assert (receipt.account, receipt.available_before_micro, receipt.available_after_micro) == (
+        "acme",
+        60 * MICRO,
+        100 * MICRO,
+    )
+    assert (receipt.counterpart, receipt.counterpart_before_micro, receipt.counterpart_available_micro) == (
+        "bolt",
+        40 * MICRO,
+        0,
+    )
+    transaction = all_rows(group)["transaction"][-1]
+    assert transaction["account_id"] == all_rows(group)["account"][0]["id"]
+
+
+def test_a_transfer_of_which_a_part_was_used_is_not_reversed(group: Ledger) -> None:
+    sent = group.execute(TransferCredits("acme", "bolt", 40 * MICRO, REASON), actor=ADMIN, key="send")
+    use(group, "bolt", 5)
+    refuse(group, sent.transaction_id, "35 are left; void or transfer")
+
+
+def test_a_transfer_returns_what_it_weighs_once(group: Ledger) -> None:
+    approve(group, IssueGrant("acme", CreditType.COMPENSATION, 200_000 * MICRO, REASON))
+    sent = group.execute(TransferCredits("acme", "bolt", 60_000 * MICRO, REASON), actor=ADMIN, key="send")
+    assert reverse(group, sent).counterpart_available_micro == 0
 
 
 def test_who_may_reverse(acme: Ledger, manager: Actor, finance: Actor) -> None:

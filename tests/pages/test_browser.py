@@ -25,6 +25,8 @@ ADDRESSES = (
     "grants?customer=cus_acme",
     "top_ups",
     "adjustments",
+    "adjustments?kind=reverse&transaction=9",
+    "adjustments?kind=extend&customer=cus_acme&batch=1",
     "audit?all=yes",
 )
 # Contrast is only checked inside the window (measured), so it is as tall as the longest page.

@@ -17,7 +17,8 @@ def batches(visit: Visit, account: str | None, *, states: Collection[str]) -> di
     if account is None:
         return {}
     found = visit.ask(frames.load_batches, account=account, at=visit.at)
-    return {row["batch_id"]: row for row in found[found["state"].isin(states)].to_dict("records")}
+    rows = found[found["state"].isin(states)].to_dict("records")
+    return {int(row["batch_id"]): {str(name): value for name, value in row.items()} for row in rows}
 
 
 def batch_words(
