@@ -91,14 +91,13 @@ def tiles(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet, waste: pd
             note=f"Of {fleet.computed:,} with a forecast" if fleet.computed else "",
         )
         if visit.may(Permission.DECIDE_APPROVAL):
-            with st.container():
-                approvals_tile(visit)
-
-
-def approvals_tile(visit: Visit) -> None:
-    waiting = visit.ask(frames.count_approvals_waiting, not_requester=visit.actor.id)
-    parts.tile("Approvals waiting for me", number_text(waiting, Unit.COUNT, visit.locale), help="Asked for by others")
-    st.page_link("credits/approvals.py", label="Approvals", icon=":material/how_to_reg:", query_params=address.link())
+            waiting = visit.ask(frames.count_approvals_waiting, not_requester=visit.actor.id)
+            parts.tile(
+                "Approvals waiting for me",
+                number_text(waiting, Unit.COUNT, visit.locale),
+                note="Asked for by others",
+                page=("credits/approvals.py", "Approvals", ":material/how_to_reg:"),
+            )
 
 
 def running_out(visit: Visit, fleet: outlook.Fleet) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from ledger import MICRO, Permission
-from pages.ui import data
+from pages.ui import address, data
 from pages.ui.guard import Visit
 from pages.ui.text import age_text, escape, time_text
 
@@ -75,11 +75,13 @@ def tile(
     how: How | None = None,
     absent: str = "",
     note: str = "",
+    page: tuple[str, str, str] | None = None,
 ) -> None:
     """One figure in a bordered tile, to be drawn inside `st.grid`; ``value`` None shows why it is absent.
 
-    Under the figure stand the target with a badge that says a word, ``note`` (Markdown, one line about the figure), and
-    a popover "How?". All of it is inside the border, so the tiles of a row are equally high whatever they say.
+    Under the figure stand the target with a badge that says a word, a popover "How?", ``note`` (Markdown, one line
+    about the figure) and a link to a ``page``: its path, label and icon. All of it is inside the border, so the tiles
+    of a row are equally high whatever they say.
     """
     with st.container(border=True, height="stretch", gap="xsmall"):
         st.metric(
@@ -102,6 +104,9 @@ def tile(
         for words in (absent if value is None else "", f"Target {target}" if target else "", note):
             if words:
                 st.caption(words)
+        if page is not None:
+            path, name, icon = page
+            st.page_link(path, label=name, icon=icon, query_params=address.link())
 
 
 def _popover(label: str, how: How) -> None:
