@@ -1,8 +1,9 @@
 """Closing the books through a day: from then on nothing becomes effective on or before it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -12,7 +13,7 @@ from ledger.core.lifecycle import end_of_day
 from ledger.core.policy import Permission
 from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, PeriodClosed
-from ledger.models import batch, hold, period_close
+from ledger.models import account, batch, hold, period_close, subscription
 from ledger.receipt import Receipt
 
 _CLOSED_THROUGH = Prepared(sa.select(period_close.c.closed_through).order_by(period_close.c.id.desc()).limit(1))
@@ -24,6 +25,15 @@ _UNSWEPT = Prepared(
     .limit(1)
 )
 _LAPSED = Prepared(sa.select(hold.c.id).where(sa.text("state = 'open'"), hold.c.expires_at <= _AT).limit(1))
+# Plans whose next billing period began by then where the customer is; a day early, because SQL knows no zones.
+_UNRENEWED = Prepared(
+    sa.select(subscription.c.period_end, account.c.zone)
+    .join(account, account.c.id == subscription.c.account_id)
+    .where(
+        subscription.c.state != "ended",
+        subscription.c.period_end <= sa.bindparam("day", type_=subscription.c.period_end.type),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +67,12 @@ class ReopenPeriod(Command):
 
 def close_period(context: Context, command: ClosePeriod) -> Outcome:
     ends_at = end_of_day(command.through, context.company_zone)
-    closed, next_id, unswept, lapsed = context.begin(
+    closed, next_id, unswept, lapsed, unrenewed = context.begin(
         (_CLOSED_THROUGH, {}),
         context.work.next_ids(period_close),
         (_UNSWEPT, {"at": ends_at}),
         (_LAPSED, {"at": ends_at}),
+        (_UNRENEWED, {"day": command.through + timedelta(days=1)}),
     )
     if ends_at > context.at:
         raise InvalidCommand([Fault("through", f"{command.through} is not over yet; only past days can be closed")])
@@ -71,6 +82,8 @@ def close_period(context: Context, command: ClosePeriod) -> Outcome:
     if unswept or lapsed:
         what = "expiries" if unswept else "holds that timed out"
         raise NotAllowedNow(f"There are {what} in that period that are not booked yet; run the sweep first.")
+    if any(end_of_day(day - timedelta(days=1), ZoneInfo(zone)) < ends_at for day, zone in unrenewed):
+        raise NotAllowedNow("There are plans in that period that are not renewed yet; run the renewals first.")
     return _book(context, command.kind, command.through, context.work.ids_of(next_id)[0], command.reason)
 
 

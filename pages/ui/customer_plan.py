@@ -74,6 +74,8 @@ def _given(view: View, found: frames.CustomerPlan, is_on: bool) -> None:
         parts.tile("Rolled over, still usable", credit_text(int(rolled["left_micro"].sum()), locale))
         parts.tile("At renewal", _next_text(view, found) if is_on else None, absent="No plan runs")
     st.caption(escape(_rollover_rule(view, found.terms)))
+    # A renewal also notes that nothing was left to roll over; nobody needs to read that.
+    given = given[given["amount_micro"] > 0]
     used = given["amount_micro"] - given["left_micro"] - given["expired_micro"]
     shown = given.assign(
         kind=given["kind"].map(KINDS),
@@ -81,7 +83,7 @@ def _given(view: View, found: frames.CustomerPlan, is_on: bool) -> None:
         left=parts.whole_credits(given["left_micro"]),
         used=parts.whole_credits(used),
         expired=parts.whole_credits(given["expired_micro"]),
-        used_share=(used / given["amount_micro"].where(given["amount_micro"] > 0)).fillna(0) * 100,
+        used_share=used / given["amount_micro"] * 100,
         last_day=given["period_end"] - pd.Timedelta(days=1),
     )
     columns = {

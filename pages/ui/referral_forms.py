@@ -54,7 +54,9 @@ def _qualify(form: Form) -> Made:
 def _release(form: Form) -> Made:
     id_ = _held(form)
     reason = form.reason(codes=REASONS)
-    return ReleaseReferral(id_, reason) if id_ else None, Act(f"Release referral {id_ or ''}".strip())
+    facts = {"Referral": "No longer held; rewarded now, or as soon as the customer has bought"}
+    command = ReleaseReferral(id_, reason) if id_ else None
+    return command, Act(f"Release referral {id_ or ''}".strip(), facts=facts)
 
 
 def _refuse(form: Form) -> Made:

@@ -1,13 +1,23 @@
 """Renewals end in the same books however late, often or interrupted they are run, and whoever runs them at once."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger import CancelPlan, ChangePlan, Command, Ledger, Receipt, open_ledger
+from ledger import (
+    Actor,
+    CancelPlan,
+    ChangePlan,
+    ClosePeriod,
+    Command,
+    Ledger,
+    NotAllowedNow,
+    Receipt,
+    open_ledger,
+)
 from ledger.clock import FixedClock
 from ledger.renewals import renew_due
 from ledger.seeds import seed_plans
@@ -122,3 +132,21 @@ def test_renewals_that_crash_and_run_again_end_like_one_clean_run(
     assert renew_due(ledger) == []
     allowances = [row["account_id"] for row in all_rows(ledger)["allocation"] if row["kind"] == "allowance"]
     assert sorted(allowances) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+@pytest.mark.parametrize(("zone", "is_due"), [("Asia/Tokyo", True), ("Europe/Berlin", False)])
+def test_books_are_not_closed_before_the_renewals_of_that_time_are_booked(
+    ledger: Ledger, clock: FixedClock, finance: Actor, zone: str, is_due: bool
+) -> None:
+    # The company's 9 April ends at 22:00 UTC; in Tokyo the period that begins on 10 April began seven hours earlier.
+    seed_plans(ledger, actor=ADMIN)
+    open_account(ledger, zone=zone)
+    start_plan(ledger)
+    clock.set(NOW + timedelta(days=31))
+    expire_due_everywhere(ledger)
+    close = ClosePeriod(date(2026, 4, 9), REASON)
+    if is_due:
+        with pytest.raises(NotAllowedNow, match="run the renewals first"):
+            run(ledger, close, actor=finance)
+        renew_due(ledger)
+    assert run(ledger, close, actor=finance).transaction_id is not None
