@@ -20,8 +20,20 @@ from tests.kit.browser import Scheme, open_page, running_app, running_browser
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "screenshots"
-PAGES = ("", "customers", "customer", "expiring", "usage", "forecasts", "grants", "top_ups", "adjustments", "audit")
-TABS = ("Overview", "Batches", "Usage", "History")
+PAGES = (
+    "",
+    "customers",
+    "customer",
+    "expiring",
+    "referrals",
+    "usage",
+    "forecasts",
+    "grants",
+    "top_ups",
+    "adjustments",
+    "audit",
+)
+TABS = ("Overview", "Batches", "Usage", "Plan", "History")
 THEMES: tuple[Scheme, ...] = ("light", "dark")
 # The picture on the README's first screen, as high as a laptop.
 README_PICTURE = ROOT / "docs" / "images" / "overview.png"

@@ -23,6 +23,7 @@ READ_PAGES = (
     "customers/customers.py",
     "customers/customer.py",
     "customers/expiring.py",
+    "customers/referrals.py",
     "system/audit.py",
     "system/catalog.py",
 )
