@@ -1,11 +1,15 @@
 """Holds: set aside in burn order, captured or released once, free again from the instant they time out."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ledger import (
     MICRO,
@@ -442,3 +446,46 @@ def test_holds_cost_reads_nothing_where_there_are_none(funded: Ledger) -> None:
         plan = "\n".join(connection.execute(sa.text(f"EXPLAIN ANALYZE {compiled}")).scalars())
     assert "SubPlan" in plan
     assert "never executed" in plan
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["place", "capture", "release", "extend", "use", "wait", "sweep"]),
+        st.integers(0, 3),
+        st.integers(1, 40),
+    ),
+    min_size=4,
+    max_size=14,
+)
+
+
+@given(steps)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_happens_what_was_given_is_free_held_used_or_expired(
+    funded: Ledger, clock: FixedClock, walk: list[tuple[str, int, int]]
+) -> None:
+    """The audit after the test adds up each hold; here the shelf as reads see it, after every step."""
+    prefix = fresh_key("walk")
+    grant(funded, credits=60, expires_on=clock.now().date() + timedelta(days=40))
+    for name, number, amount in walk:
+        reference = f"{prefix}-{number}"
+        acts: dict[str, Callable[[], object]] = {
+            "place": partial(place, funded, reference, amount, hours=None if number == 3 else amount * 24),
+            "capture": partial(capture, funded, reference, amount),
+            "release": partial(release, funded, reference),
+            "extend": partial(extend, funded, reference, until=clock.now() + amount * 48 * HOUR),
+            "use": partial(use, funded, quantity=amount),
+            "wait": partial(clock.advance, amount * 12 * HOUR),
+            "sweep": partial(expire_due_everywhere, funded),
+        }
+        with suppress(InsufficientCredits, InvalidCommand, NotFound, HoldAlreadyResolved, HoldReused):
+            acts[name]()
+        rows = all_rows(funded)
+        given_micro = sum(row["granted_micro"] for row in rows["batch"])
+        gone = sum(row["amount_micro"] for row in rows["entry"] if row["to_bucket"] in ("consumed", "expired"))
+        with funded.database.reading() as connection:
+            at = clock.now()
+            cuts = (NOW - timedelta(days=1), at + timedelta(days=1))
+            gone += sum(row.amount_micro for row in connection.execute(queries.unswept(cuts, at=at)))
+        available, held = shelf(funded)
+        assert available + held == (given_micro - gone) // MICRO
