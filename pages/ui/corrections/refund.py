@@ -87,11 +87,8 @@ def _say_what_is_not(visit: Visit, found: pd.DataFrame, open_ones: pd.DataFrame)
 
 
 def _batch_text(visit: Visit, row: Any) -> str:
-    ends = "never expires"
-    if pd.notna(row["expires_at"]):
-        ends = f"usable through {day_text(last_day(row['expires_at'], visit.zone), visit.locale)}"
     free, money = credit_text(row["free_micro"], visit.locale), _money(visit, row, "refund_cents")
-    return f"Batch {row['batch_id']} · {row['reference']}: {free} free, worth {money}, {ends}"
+    return f"Batch {row['batch_id']} · {row['reference']}: {free} free, worth {money}"
 
 
 def _arithmetic(visit: Visit, row: Any) -> dict[str, str]:
@@ -99,6 +96,7 @@ def _arithmetic(visit: Visit, row: Any) -> dict[str, str]:
     rows = {
         "Paid": escape(_money(visit, row, "cost_cents")),
         "Bought": f"{credit_text(row['granted_micro'], visit.locale)} credits",
+        "Usable through": _last_day(visit, row),
         "Used or gone": credit_text(row["gone_micro"], visit.locale),
     }
     if row["refunded_micro"]:
@@ -110,6 +108,12 @@ def _arithmetic(visit: Visit, row: Any) -> dict[str, str]:
     free = credit_text(row["free_micro"], visit.locale)
     rows[f"Refund for all {free}"] = f"**{escape(_money(visit, row, 'refund_cents'))}**"
     return rows
+
+
+def _last_day(visit: Visit, row: Any) -> str:
+    if pd.isna(row["expires_at"]):
+        return "Never expires"
+    return escape(day_text(last_day(row["expires_at"], visit.zone), visit.locale))
 
 
 def _facts(visit: Visit, row: Any) -> dict[str, str]:
