@@ -1,12 +1,15 @@
 """Void, reverse and extend on the pages: filled in by links, previewed, booked or asked for, undone."""
 
+from collections.abc import Callable
+
 from streamlit.testing.v1 import AppTest
 
 from ledger import Actor, Role
 from tests.kit import factories
 from tests.operations.books import all_rows
-from tests.pages.conftest import Pages
+from tests.pages.conftest import Pages, fill
 from tests.pages.test_forms import confirm, draft_key, errors, field, fill_grant, table_text
+from tests.pages.test_hostile_names import live_names
 
 ADA = Actor("ada@example.com", Role.ADMIN)
 PAGE = "credits/adjustments.py"
@@ -122,3 +125,18 @@ def test_the_drawer_names_the_reversal_and_links_to_it(pages: Pages) -> None:
     assert "Reverse this entry" not in links(app)
     app = pages.open("system/audit.py", entry=str(back.transaction_id))
     assert f"Reverses entry {booked.transaction_id}" in links(app)
+
+
+def test_no_kind_draws_a_name_as_markdown(sqlite_url: str, make_pages: Callable[[str], Pages]) -> None:
+    fill(sqlite_url, hostile=True)
+    pages = make_pages(sqlite_url)
+    made = {row["account_id"]: row for row in all_rows(pages.ledger)["batch"]}
+    owners = {row["id"]: row["external_id"] for row in all_rows(pages.ledger)["account"]}
+    for owner, batch in made.items():
+        for kind in ("void", "extend"):
+            app = pages.open(PAGE, kind=kind, customer=owners[owner], batch=str(batch["id"]))
+            assert not app.exception
+            assert live_names(app) == []
+        app = pages.open(PAGE, kind="reverse", transaction=str(batch["made_by_id"]))
+        assert not app.exception
+        assert live_names(app) == []
