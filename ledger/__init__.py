@@ -39,6 +39,7 @@ from ledger.operations.catalog import DefineBundle, DefinePackage, SetFeaturePri
 from ledger.operations.corrections import AdjustBalance, VoidBatch
 from ledger.operations.expiry import ExpireDue
 from ledger.operations.extensions import ExtendExpiry
+from ledger.operations.files import BookFile, FileRow, UndoFile
 from ledger.operations.gift_codes import DisableGiftCodes, IssueGiftCodes, RedeemGiftCode
 from ledger.operations.give_back import GiveBack
 from ledger.operations.grants import IssueGrant
@@ -81,6 +82,7 @@ __all__ = [
     "AskApproval",
     "Batch",
     "BatchClosed",
+    "BookFile",
     "Bucket",
     "CancelPlan",
     "CaptureHold",
@@ -106,6 +108,7 @@ __all__ = [
     "ExtendExpiry",
     "ExtendHold",
     "Fault",
+    "FileRow",
     "GatewayError",
     "GiftCredits",
     "GiveBack",
@@ -160,6 +163,7 @@ __all__ = [
     "Take",
     "TransferCredits",
     "Unavailable",
+    "UndoFile",
     "UsageEvent",
     "VoidBatch",
     "credits_to_micro",

@@ -10,7 +10,7 @@ from ledger.core.records import CreditType, Take
 
 _TAKES = ("takes", "returned", "expired")
 # Written as they are, when there is something.
-_PLAIN = ("hold_id", "approval_id", "subject_id", "notes")
+_PLAIN = ("hold_id", "approval_id", "subject_id", "notes", "made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,8 @@ class Receipt:
     approval_id: int | None = None
     subject_id: int | None = None
     money: Money | None = None
+    # Transactions that the command made beside its own: one per row of a file.
+    made: tuple[int, ...] = ()
     # What no figure above says, as sentences.
     notes: tuple[str, ...] = ()
     # What an approved overdraft allows from now on.
@@ -168,6 +170,7 @@ class Receipt:
             money=Money(*body["money"]) if "money" in body else None,
             overdraft=_overdraft(body.get("overdraft")),
             notes=tuple(body.get("notes", ())),
+            made=tuple(body.get("made", ())),
             hold_id=body.get("hold_id"),
             approval_id=body.get("approval_id"),
             subject_id=body.get("subject_id"),

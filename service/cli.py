@@ -36,6 +36,7 @@ from service import doctor as doctor_checks
 from service.cli_catalog import catalog
 from service.cli_corrections import extend, reverse, void
 from service.cli_decisions import approvals, overdraft, refund
+from service.cli_files import file_group
 from service.cli_holds import give_back, hold
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
 from service.cli_plans import lead, plan, referral
@@ -344,6 +345,7 @@ main.add_command(give_back)
 main.add_command(void)
 main.add_command(reverse)
 main.add_command(extend)
+main.add_command(file_group)
 for verb in (*cli_time.VERBS, *cli_proof.VERBS):
     main.add_command(verb)
 

@@ -43,7 +43,7 @@ from ledger import (
 )
 from ledger.clock import FixedClock
 from ledger.core.policy import GRANTED, Permission
-from ledger.facade import digest_of
+from ledger.digest import digest_of
 from ledger.operations import HANDLERS, codec
 from tests.kit.factories import ADMIN, BEA, NOW, REASON, fresh_key, grant, open_account, price_feature, top_up, use
 from tests.operations.books import all_rows, audit

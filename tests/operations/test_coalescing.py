@@ -28,7 +28,7 @@ from ledger import (
 )
 from ledger.clock import FixedClock
 from ledger.coalescing import Request, book_together
-from ledger.facade import digest_of
+from ledger.digest import digest_of
 from ledger.reconcile import reconcile
 from tests.kit.factories import NOW, grant, open_account, price_feature
 from tests.operations.books import all_rows, audit
