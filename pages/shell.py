@@ -59,6 +59,13 @@ SECTIONS = {
             help="Credits that end soon, and what will be wasted.",
         ),
         st.Page(
+            "customers/pools.py",
+            title="Pools",
+            icon=":material/workspaces:",
+            url_path="pools",
+            help="Accounts that members share, with limits and what is used of them.",
+        ),
+        st.Page(
             "customers/referrals.py",
             title="Referrals",
             icon=":material/diversity_3:",
@@ -79,7 +86,7 @@ SECTIONS = {
             title="Top-ups",
             icon=":material/payments:",
             url_path="top_ups",
-            help="Record a purchase that was paid outside.",
+            help="Packages for sale, which one fits a customer, and purchases paid outside.",
         ),
         st.Page(
             "credits/adjustments.py",

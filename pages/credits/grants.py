@@ -7,7 +7,7 @@ import streamlit as st
 from analytics import frames
 from ledger import CreditType, IssueGrant, Permission
 from ledger.core.lifecycle import allowed_expiry, default_expiry
-from pages.ui import forms, parts
+from pages.ui import address, forms, gift_codes, parts
 from pages.ui.forms import Form
 from pages.ui.guard import Visit, guard
 from pages.ui.review import Act, receipt_panel, review
@@ -117,6 +117,10 @@ def caution(command: IssueGrant) -> str:
 def page(visit: Visit) -> None:
     """Form, or what became of it."""
     parts.header(visit, "Issue credits")
+    views = {"grant": "Grant", "codes": "Gift codes"}
+    if address.radio("view", "Give", list(views), default="grant", format_func=views.__getitem__) == "codes":
+        gift_codes.draw(visit)
+        return
     given = {"account": "customer", "credit_type": "type", "amount": "amount"}
     form = forms.open_form(visit, "grant", prefill={field: st.query_params.get(name) for field, name in given.items()})
     receipt = forms.outcome(form)

@@ -46,7 +46,11 @@ def overdraft_text(visit: Visit, allowed: Overdraft) -> str:
 
 
 def _new_batches(visit: Visit, effect: Receipt) -> Iterator[tuple[str, str]]:
-    locale, zone = visit.locale, forms.customer_zone(visit, effect.account)
+    if not effect.new_batches:
+        return
+    # What is sent arrives elsewhere, and its last day is the one that it has there.
+    whose = effect.counterpart if effect.takes else None
+    locale, zone = visit.locale, forms.customer_zone(visit, whose or effect.account)
     for place, new in enumerate(effect.new_batches, start=1):
         # One row each: a table of words has no two rows of the same name.
         which = "" if len(effect.new_batches) == 1 else f" {place}"

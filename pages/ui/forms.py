@@ -161,6 +161,43 @@ class Form:
         self._need(name, label, value or None, required=required)
         return value
 
+    def secret(self, name: str, label: str, *, max_chars: int, help: str | None = None) -> str:
+        """A line of text that is never saved: it lasts as long as the session."""
+        key = f"{self.state.key}:{name}"
+        st.text_input(label, key=key, max_chars=max_chars, help=help, autocomplete="off", persist_state="session")
+        self._slots[name] = st.empty()
+        value = str(st.session_state[key] or "").strip()
+        self._need(name, label, value or None, required=True)
+        return value
+
+    def number(
+        self,
+        name: str,
+        label: str,
+        *,
+        least: int,
+        most: int,
+        default: int | None = None,
+        required: bool = True,
+        help: str | None = None,
+    ) -> int | None:
+        """A whole number within limits."""
+        given = self.filled(name)
+        if given is None and default is not None:
+            self.fill(**{name: str(default)})
+        text = self.text(name, label, required=required, max_chars=20, help=help)
+        if not text:
+            return None
+        try:
+            number = parse_amount(text, self.visit.locale)
+        except AmountUnclear as error:
+            self.faults[name] = str(error)
+            return None
+        if number != number.to_integral_value() or not least <= number <= most:
+            self.faults[name] = f"must be a whole number from {least:,} to {most:,}"
+            return None
+        return int(number)
+
     def credits(self, name: str, label: str, *, help: str | None = None) -> int | None:
         """An amount of credits as micro-credits, typed or pasted the way the reader writes numbers."""
         number = self._number(name, label, help)

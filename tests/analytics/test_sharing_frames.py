@@ -69,7 +69,7 @@ def test_the_batches_of_a_row_are_those_of_its_side(sisters: Ledger) -> None:
 def test_a_purchase_that_moved_on_was_bought_once(sisters: Ledger) -> None:
     transfer(sisters, credits=30)
     with sisters.database.reading() as connection:
-        assert len(frames.load_payments(connection)) == 1
+        assert len(frames.load_top_ups(connection)) == 1
         customers = frames.load_customers(connection, at=NOW, zone=BERLIN).set_index("account")
     assert customers["last_top_up_at"].notna().to_dict() == {"acme": True, "bolt": False}
 

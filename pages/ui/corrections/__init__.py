@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ledger import Command, Permission
-from pages.ui.corrections import adjust, extend, give_back, hold, overdraft, refund, reverse, void
+from pages.ui.corrections import adjust, extend, gift, give_back, hold, overdraft, refund, reverse, transfer, void
 from pages.ui.forms import Form
 from pages.ui.guard import Visit
 from pages.ui.review import Act
@@ -40,6 +40,8 @@ KINDS: dict[str, Kind] = {
     "reverse": reverse,
     "extend": extend,
     "hold": hold,
+    "transfer": transfer,
+    "gift": gift,
     "refund": refund,
     "overdraft": overdraft,
 }
