@@ -133,7 +133,7 @@ def recent() -> None:
 
 def page(visit: Visit) -> None:
     """Form, or what became of it, and the newest top-ups."""
-    parts.header(visit, "Record a top-up")
+    parts.header(visit, "Top-ups & packages")
     form = forms.open_form(visit, "top_up", prefill={"account": st.query_params.get("customer")})
     receipt = forms.outcome(form)
     if receipt is not None:

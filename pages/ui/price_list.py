@@ -42,7 +42,7 @@ def prices(visit: Visit) -> None:
             "feature": text("Code"),
             "credits": parts.credits_column("Credits"),
             "unit": text("Per"),
-            "coming": text("Next version", help="Scheduled, or the end of the sale"),
+            "coming": text("Next version", width=170, help="Scheduled, or the end of the sale"),
             "since": parts.instant_column("Since", visit.zone),
             "factors": text("Complexity", help="What a use of that complexity costs, as a multiple of the price"),
         },

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from ledger import MICRO, Actor, Ledger, Role, open_ledger
 from tests.kit.browser import App, Scheme, axe_violations, open_page, running_app, wait_ready
-from tests.pages.conftest import HOSTILE_NAMES, fill
+from tests.pages.conftest import HOSTILE_NAMES, fill, fill_plans
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages-in-chromium")]
 
@@ -21,13 +21,18 @@ ADDRESSES = (
     "forecasts",
     "customers",
     "customer?customer=cus_acme",
+    "customer?customer=cus_blue&tab=Plan",
     "expiring",
+    "referrals?act=release",
     "grants?customer=cus_acme",
     "top_ups",
     "adjustments",
     "adjustments?kind=reverse&transaction=9",
     "adjustments?kind=extend&customer=cus_acme&batch=1",
     "audit?all=yes",
+    "catalog",
+    "catalog?view=calculator&customer=cus_acme",
+    "catalog?view=new",
 )
 # Contrast is only checked inside the window (measured), so it is as tall as the longest page.
 TALL = 5200
@@ -39,6 +44,7 @@ def database(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("browser") / "credits.sqlite"
     shutil.copyfile(sqlite_template, path)
     fill(f"sqlite:///{path}", hostile=True)
+    fill_plans(f"sqlite:///{path}")
     return f"sqlite:///{path}"
 
 
