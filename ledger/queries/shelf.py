@@ -231,7 +231,7 @@ def unswept(cuts: tuple[datetime, ...], *, at: datetime, account_name: str | Non
         .select_from(
             hold.join(hold_part, hold_part.c.hold_id == hold.c.id).join(batch, batch.c.id == hold_part.c.batch_id)
         )
-        .where(*due, is_lapsed(at))
+        .where(*due, batch.c.held_micro > 0, is_lapsed(at))
     )
     ended = sa.union_all(_of(unheld, account_name), _of(lapsed, account_name)).subquery("ended")
     number = segment(ended.c.ended_at, cuts).label("segment")
