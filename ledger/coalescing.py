@@ -9,10 +9,9 @@ left to it, too. PostgreSQL only. Source: docs/decisions/0007.
 
 import json
 import threading
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,7 @@ from ledger.core.policy import Actor
 from ledger.core.records import AccountKind, Batch, CreditType
 from ledger.database import Database
 from ledger.errors import InvalidCommand, KeyReused, LedgerCorrupt, LedgerError, NotFound
-from ledger.journal import AccountState, Posting
+from ledger.journal import AccountState, Posting, send_together
 from ledger.operations.charging import Prices, occurrence_faults
 from ledger.operations.usage import RecordUsage, charge
 from ledger.receipt import Receipt
@@ -126,7 +125,7 @@ def book_together(database: Database, requests: list[Request], new_context: Call
                 if receipt is not None:
                     answers.append((one, receipt))
         if group.booked:
-            work.queue_call("post_charges", group.to_body())
+            send_together(work, group.booked)
             work.commit()
     for one, receipt in answers:
         one.receipt = receipt
@@ -221,36 +220,3 @@ class _Group:
         if known is None:
             return self._events.get((one.command.account, one.command.event.event_id))
         return [*known[:3], from_micros(known[3]), *known[4:]]
-
-    def to_body(self) -> str:
-        """Everything that was booked as one JSON text: rows in order, totals added up."""
-        batches: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-        accounts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
-        days: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
-        for posting in self.booked:
-            for batch_id, *moved in posting.batch_moves:
-                _add(batches[batch_id], moved)
-            for account_id, *moved in posting.account_moves:
-                _add(accounts[account_id], moved)
-            for *day, used, events in posting.days:
-                _add(days[tuple(day)], [used, events])
-        body = {
-            "transactions": [list(posting.transaction.values()) for posting in self.booked],
-            "events": [row for posting in self.booked for row in posting.events],
-            "entries": [row for posting in self.booked for row in posting.entries],
-            "batch_moves": [(id_, *moved) for id_, moved in batches.items()],
-            "account_moves": [(id_, *moved) for id_, moved in accounts.items()],
-            "days": [(*key, *moved) for key, moved in days.items()],
-        }
-        return json.dumps(body, default=_json_value)
-
-
-def _add(total: list[int], moved: list[int]) -> None:
-    for place, amount in enumerate(moved):
-        total[place] += amount
-
-
-def _json_value(value: Any) -> str:
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in a posting")

@@ -4,6 +4,7 @@ Everything here works for one locked account; nothing commits.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -305,6 +306,37 @@ def send(work: Work, posting: Posting) -> None:
     for account_id, available, held, owed in posting.account_moves:
         work.queue(_MOVE_ACCOUNT, {"account_id": account_id, "available": available, "held": held, "owed": owed})
     work.queue_rows(usage_daily, DAY_COLUMNS, posting.days, on_conflict=_ADD_TO_DAY)
+
+
+def send_together(work: Work, postings: Sequence[Posting]) -> None:
+    """Queue several charges at once by the database function `post_charges`: rows in order, totals added up.
+
+    They carry no new batches. PostgreSQL only; the rows are those that `send` writes for each.
+    """
+    batches: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    accounts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    days: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+    for posting in postings:
+        for batch_id, *moved in posting.batch_moves:
+            _add(batches[batch_id], moved)
+        for account_id, *moved in posting.account_moves:
+            _add(accounts[account_id], moved)
+        for *day, used, events in posting.days:
+            _add(days[tuple(day)], [used, events])
+    body = {
+        "transactions": [list(posting.transaction.values()) for posting in postings],
+        "events": [row for posting in postings for row in posting.events],
+        "entries": [row for posting in postings for row in posting.entries],
+        "batch_moves": [(id_, *moved) for id_, moved in batches.items()],
+        "account_moves": [(id_, *moved) for id_, moved in accounts.items()],
+        "days": [(*key, *moved) for key, moved in days.items()],
+    }
+    work.queue_call("post_charges", json.dumps(body, default=_json_value))
+
+
+def _add(total: list[int], moved: list[int]) -> None:
+    for place, amount in enumerate(moved):
+        total[place] += amount
 
 
 def asdict_shallow(posting: Posting) -> dict[str, Any]:

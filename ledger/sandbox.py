@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from ledger.clock import SystemClock
 from ledger.database import Database
 from ledger.errors import NotAllowedNow
 from ledger.models import company, transaction
@@ -26,8 +25,8 @@ class SandboxClock:
 
     def now(self) -> datetime:
         with self._database.reading() as connection:
-            at = connection.execute(sa.select(company.c.sandbox_now)).scalar_one()
-        return SystemClock().now() if at is None else at
+            at: datetime = connection.execute(sa.select(company.c.sandbox_now)).scalar_one()
+        return at
 
     def set(self, at: datetime) -> None:
         """Make it that instant for everybody. Raises NotAllowedNow when that would be in the past of the books."""
