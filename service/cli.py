@@ -40,6 +40,7 @@ from service.cli_files import file_group
 from service.cli_holds import give_back, hold
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
 from service.cli_plans import lead, plan, referral
+from service.cli_sharing import gift_codes, organisation, pool, transfer
 from service.cli_words import CREDITS, DAY, INSTANT
 from service.usage_import import ImportReport, import_usage
 
@@ -230,12 +231,13 @@ def usage() -> None:
 @click.argument("quantity", type=CREDITS, default="1")
 @click.option("--event", help="The event's own id; makes a repeat harmless. A new one unless given.")
 @click.option("--at", type=INSTANT, help="When it happened; now unless given.")
+@click.option("--member", default="", help="Who of a pool it was.")
 @refusing_clearly
-def record(account_id: str, feature: str, quantity: int, event: str | None, at: datetime | None) -> None:
+def record(account_id: str, feature: str, quantity: int, event: str | None, at: datetime | None, member: str) -> None:
     """Charge one event."""
     ledger = opened_ledger()
     event_id = event or f"cli:{uuid.uuid4()}"
-    one = UsageEvent(event_id, feature, at or ledger.clock.now(), quantity)
+    one = UsageEvent(event_id, feature, at or ledger.clock.now(), quantity, member=member)
     run(ledger, RecordUsage(account_id, one), event_id)
 
 
@@ -346,6 +348,10 @@ main.add_command(void)
 main.add_command(reverse)
 main.add_command(extend)
 main.add_command(file_group)
+account.add_command(organisation)
+main.add_command(transfer)
+main.add_command(gift_codes)
+main.add_command(pool)
 for verb in (*cli_time.VERBS, *cli_proof.VERBS):
     main.add_command(verb)
 

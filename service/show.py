@@ -84,7 +84,11 @@ def table(frame: pd.DataFrame, names: Mapping[str, str]) -> None:
 
 
 def _writer(column: str) -> Callable[[Any], str]:
-    return micro_to_text if column.endswith("_micro") else _text
+    return _credits if column.endswith("_micro") else _text
+
+
+def _credits(micro: Any) -> str:
+    return "-" if pd.isna(micro) else micro_to_text(micro)
 
 
 def _text(value: Any) -> str:
