@@ -63,16 +63,34 @@ def wasted(
     def used_by(instant: datetime) -> int:
         return used_micro * ((instant - at) // _MICROSECOND) // scale
 
-    parts = shares(order, mix or {}) if is_scoped(order) else [Share("", 1.0)]
+    parts = shares(order, mix or {}) if is_scoped(order) else None
     for start, end in pairwise(marks):
-        missing = _split(used_by(end) - used_by(start), parts)
-        for batch in order:
-            if left[batch.id] and batch.is_open(start):
-                asked = {name: amount for name, amount in missing.items() if amount and batch.serves(name)}
-                taken = min(left[batch.id], sum(asked.values()))
-                left[batch.id] -= taken
-                missing |= _reduced(asked, taken)
+        used = used_by(end) - used_by(start)
+        burning = [batch for batch in order if left[batch.id] and batch.is_open(start)]
+        if parts is None:
+            _take(used, burning, left)
+        else:
+            _take_by_share(_split(used, parts), burning, left)
     return {batch.id: left[batch.id] for batch in order if batch.expires_at is not None}
+
+
+def _take(missing: int, burning: list[Batch], left: dict[int, int]) -> None:
+    """Take an amount from batches in their order, as far as they go; ``left`` is what they have."""
+    for batch in burning:
+        taken = min(left[batch.id], missing)
+        left[batch.id] -= taken
+        missing -= taken
+        if missing == 0:
+            return
+
+
+def _take_by_share(missing: dict[str, int], burning: list[Batch], left: dict[int, int]) -> None:
+    """The same, each share from the batches that serve it."""
+    for batch in burning:
+        asked = {name: amount for name, amount in missing.items() if amount and batch.serves(name)}
+        taken = min(left[batch.id], sum(asked.values()))
+        left[batch.id] -= taken
+        missing |= _reduced(asked, taken)
 
 
 def _split(amount: int, parts: list[Share]) -> dict[str, int]:

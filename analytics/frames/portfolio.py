@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -51,6 +52,9 @@ class _Row(NamedTuple):
     campaign: str
 
 
+_BY_ID = attrgetter("batch_id")
+
+
 def load_portfolio(
     connection: sa.Connection, *, at: datetime, zone: ZoneInfo, within_days: int, customers: pd.DataFrame
 ) -> Portfolio:
@@ -59,6 +63,7 @@ def load_portfolio(
     The figures are those that `load_values`, `load_expiring` and `load_all_core_batches` have.
     """
     found = [_Row._make(row) for row in plain_rows(ask(connection, queries.on_shelf, at=at))]
+    found.sort(key=_BY_ID)
     alive = [row for row in found if row.expires_at is None or row.expires_at > at]
     batches: dict[str, list[Batch]] = {}
     for row in alive:

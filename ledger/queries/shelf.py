@@ -143,7 +143,7 @@ def spendable(*, at: datetime, account_name: str | None = None) -> sa.Select[Any
 
 
 def on_shelf(*, at: datetime) -> sa.Select[Any]:
-    """Every batch of anybody with credits that somebody may still use: how it burns, what it cost; oldest first.
+    """Every batch of anybody with credits that somebody may still use: how it burns, what it cost; in no order.
 
     Those of an expired batch are what live holds keep of it.
     """
@@ -165,7 +165,6 @@ def on_shelf(*, at: datetime) -> sa.Select[Any]:
         )
         .select_from(batch.join(account, account.c.id == batch.c.account_id))
         .where(is_on_shelf(at))
-        .order_by(batch.c.id)
     )
 
 
