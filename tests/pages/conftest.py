@@ -9,8 +9,20 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ledger import MICRO, CreditType, Ledger, Money, SetFeaturePrice, open_ledger
+from ledger import (
+    MICRO,
+    CreateReferralCode,
+    CreditType,
+    DefineReferralProgramme,
+    JoinReferral,
+    Ledger,
+    Money,
+    OpenLead,
+    SetFeaturePrice,
+    open_ledger,
+)
 from ledger.clock import FixedClock
+from ledger.seeds import seed_plans
 from ledger.settings import settings
 from tests.kit import factories
 
@@ -67,6 +79,26 @@ def fill(url: str, *, hostile: bool = False) -> None:
         for account, feature in zip(accounts, features, strict=True):
             factories.use(ledger, account, 5, feature=feature)
     ledger.database.dispose()
+
+
+def fill_plans(url: str) -> None:
+    """The four plans, cus_blue on one of them, and a referral that is held for review."""
+    ledger = open_ledger(url)
+    seed_plans(ledger, actor=factories.ADMIN)
+    factories.start_plan(ledger, "cus_blue", plan="pro")
+    with_referrals(ledger)
+    ledger.database.dispose()
+
+
+def with_referrals(ledger: Ledger) -> None:
+    """A programme, a code of Acme, and a lead of the same house who came by it."""
+    for command in (
+        DefineReferralProgramme("friends", "Friends", 50 * MICRO, 20 * MICRO, cap=3),
+        CreateReferralCode("cus_acme", "friends", "ACME"),
+        OpenLead("cus_lead", "Lea", email="lea@cus_acme.example"),
+        JoinReferral("ACME", "cus_lead"),
+    ):
+        factories.run(ledger, command)
 
 
 @dataclass

@@ -12,7 +12,6 @@ from ledger import (
     CreateReferralCode,
     DefineReferralProgramme,
     JoinReferral,
-    Ledger,
     OpenLead,
     open_ledger,
 )
@@ -21,7 +20,7 @@ from ledger.renewals import renew_due
 from ledger.seeds import seed_plans
 from tests.kit.factories import ADMIN, REASON, run, start_plan
 from tests.operations.books import all_rows, audit
-from tests.pages.conftest import HOSTILE_NAMES, Pages, fill
+from tests.pages.conftest import HOSTILE_NAMES, Pages, fill, with_referrals
 
 NOTE = "Agreed on the phone today"
 
@@ -46,14 +45,6 @@ def confirm(app: AppTest) -> AppTest:
     app.button(key="review").click().run()
     app.button(key="confirm").click().run()
     return app.run()
-
-
-def with_referrals(ledger: Ledger) -> None:
-    """A programme, a code of acme, blue as a held referral."""
-    run(ledger, DefineReferralProgramme("friends", "Friends", 50 * MICRO, 20 * MICRO, cap=3))
-    run(ledger, CreateReferralCode("cus_acme", "friends", "ACME"))
-    run(ledger, OpenLead("cus_lead", "Lea", email="lea@cus_acme.example"))
-    run(ledger, JoinReferral("ACME", "cus_lead"))
 
 
 @pytest.mark.parametrize("who", ["ada", "fiona", "max"])
