@@ -74,7 +74,7 @@ def test_an_account_manager_asks_for_a_refund(pages: Pages) -> None:
     app = refund_form(pages, who="max")
     app = confirm(give_reason(app))
     assert not app.exception
-    assert "waits for a second person" in " ".join(info.value for info in app.info)
+    assert "before another person approves it" in " ".join(info.value for info in app.info)
     assert all_rows(pages.ledger)["approval"][0]["kind"] == "refund"
     assert not all_rows(pages.ledger)["refund"]
 
@@ -85,7 +85,7 @@ def test_an_overdraft_is_asked_for_and_set_by_another(pages: Pages) -> None:
     field(app, "text_input", "May owe at most").input("50").run()
     assert "Up to 50 credits below zero" in table_text(app)
     app = confirm(give_reason(app))
-    assert "waits for a second person" in " ".join(info.value for info in app.info)
+    assert "before another person approves it" in " ".join(info.value for info in app.info)
     factories.decide(pages.ledger, int(all_rows(pages.ledger)["approval"][0]["id"]))
     account = next(row for row in all_rows(pages.ledger)["account"] if row["external_id"] == "cus_acme")
     assert account["overdraft_limit_micro"] == 50 * MICRO
