@@ -40,13 +40,20 @@ BY_BUCKET = Schema(
 
 
 def wasted(
-    batches: Iterable[Batch], *, at: datetime, used_micro: int, over_days: int = RATE_DAYS, mix: Mix | None = None
+    batches: Iterable[Batch],
+    *,
+    at: datetime,
+    used_micro: int,
+    over_days: int = RATE_DAYS,
+    mix: Mix | None = None,
+    until: datetime | None = None,
 ) -> dict[int, int]:
     """Credits of each batch that will expire unused, by batch id, if use goes on evenly at a given pace.
 
     Args: batches of one account in any order, those not yet effective included; the pace as use over a number of days;
     recent use by feature, of which credits for some features pay their share (without it, nothing).
-    Returns: micro-credits for every batch with free credits that ends after ``at``; 0 when it will be used up.
+    Returns: micro-credits for every batch with free credits that ends after ``at``; 0 when it will be used up. With
+    ``until`` only for those that end by then.
 
     A stretch between two dates at which a batch opens or ends is charged at once: inside it the burn order is fixed.
     """
@@ -54,10 +61,12 @@ def wasted(
         (b for b in batches if b.free_micro > 0 and (b.expires_at is None or b.expires_at > at)), key=burn_key
     )
     left = {batch.id: batch.free_micro for batch in order}
-    ends = {b.expires_at for b in order if b.expires_at is not None}
-    if used_micro == 0:
-        return {batch.id: left[batch.id] for batch in order if batch.expires_at is not None}
-    marks = sorted({at} | ends | {b.effective_at for b in order if b.effective_at > at})
+    ending = [b for b in order if b.expires_at is not None and (until is None or b.expires_at <= until)]
+    if used_micro == 0 or not ending:
+        return {batch.id: left[batch.id] for batch in ending}
+    ends = {b.expires_at for b in ending if b.expires_at is not None}
+    last = max(ends)
+    marks = sorted({at} | ends | {b.effective_at for b in order if at < b.effective_at < last})
     scale = over_days * _DAY_IN_MICROSECONDS
 
     def used_by(instant: datetime) -> int:
@@ -71,7 +80,7 @@ def wasted(
             _take(used, burning, left)
         else:
             _take_by_share(_split(used, parts), burning, left)
-    return {batch.id: left[batch.id] for batch in order if batch.expires_at is not None}
+    return {batch.id: left[batch.id] for batch in ending}
 
 
 def _take(missing: int, burning: list[Batch], left: dict[int, int]) -> None:
@@ -124,9 +133,12 @@ def with_waste(
     the last 28 complete days, absent means none; the same by feature, for accounts with credits for some features.
     """
     waste: dict[int, int] = {}
+    until = None if expiring.empty else expiring["expires_at"].max().to_pydatetime()
     for account in dict.fromkeys(expiring["account"].tolist()):
         mix = (mixes or {}).get(account)
-        waste |= wasted(batches.get(account, []), at=at, used_micro=used_28d_micro.get(account, 0), mix=mix)
+        waste |= wasted(
+            batches.get(account, []), at=at, used_micro=used_28d_micro.get(account, 0), mix=mix, until=until
+        )
     found = np.array([waste.get(number, 0) for number in expiring["batch_id"].tolist()], dtype=np.int64)
     return WASTE.check(expiring.assign(needed_micro=expiring["left_micro"].to_numpy() - found, wasted_micro=found))
 

@@ -90,6 +90,15 @@ def frame(*rows: tuple[str, int, str, int, int]) -> pd.DataFrame:
     return EXPIRING.frame({name: values.get(name, [None] * len(rows)) for name in names})
 
 
+@given(shelf=batches, a_day=st.integers(0, 20), days=st.integers(0, 31))
+def test_what_ends_soon_does_not_depend_on_what_ends_later(shelf: list[Batch], a_day: int, days: int) -> None:
+    until = AT + timedelta(days=days)
+    everything = expiry.wasted(shelf, at=AT, used_micro=a_day * 28 * CREDIT)
+    soon = {one.id for one in shelf if one.expires_at is not None and one.expires_at <= until}
+    found = expiry.wasted(shelf, at=AT, used_micro=a_day * 28 * CREDIT, until=until)
+    assert found == {number: amount for number, amount in everything.items() if number in soon}
+
+
 def test_buckets_hold_each_batch_once() -> None:
     rows = frame(("a", 1, "promotional", 10, 3), ("a", 2, "purchased", 20, 4), ("b", 3, "promotional", 5, 91))
     found = expiry.with_waste(rows, {"a": [batch(1, 10, 3), batch(2, 20, 4)]}, {"a": 28 * 5 * CREDIT}, at=AT)
