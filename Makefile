@@ -1,7 +1,7 @@
 # One entry for people and for continuous integration. `make` alone lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run migrate real check test format lint types browser bench screenshots clean product developer
+.PHONY: help demo run migrate real check test format lint types browser bench hammer drill screenshots clean product developer
 
 PYTHON := .venv/bin/python
 PORT ?= 8501
@@ -49,6 +49,12 @@ browser: developer ## find a Chromium for the browser tests, install one where t
 
 bench: developer ## measure the speeds that docs/benchmarks.md reports
 	$(PYTHON) -m pytest -m bench -s $(ARGS)
+
+hammer: developer ## many processes, kill -9 of them and of PostgreSQL, lost answers; then proves the books (ARGS="--seconds 300")
+	$(PYTHON) -m tools.hammer $(ARGS)
+
+drill: developer ## back up under load, restore elsewhere, prove that it is the same, on both databases
+	$(PYTHON) -m tools.drill
 
 screenshots: developer browser ## photograph every page in both themes into screenshots/ (of URL=…, else of a demo); ARGS=--readme renews its picture
 	$(PYTHON) -m tools.screenshots $(URL) $(ARGS)

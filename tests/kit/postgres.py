@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -136,6 +137,23 @@ def running(*, durable: bool = False) -> Iterator[Cluster]:
             cluster.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def restart_after_kill(cluster: Cluster) -> None:
+    """Kill the whole server with SIGKILL, as a power cut would, and start it again on the same data and port."""
+    data = Path(cluster.folder) / "data"
+    postmaster = int((data / "postmaster.pid").read_text().splitlines()[0])
+    os.kill(postmaster, signal.SIGKILL)
+    options = f"-p {cluster.port} -h 127.0.0.1 -k {cluster.folder} " + " ".join(
+        f"-c {k}={v}" for k, v in _SHARED.items()
+    )
+    pg_ctl = [f"{cluster.bin_dir}/pg_ctl", "-D", str(data), "-l", f"{cluster.folder}/log", "-o", options]
+    for attempts_left in range(30, -1, -1):
+        # Its children notice within moments that the postmaster is gone; until then the data is theirs.
+        time.sleep(0.3)
+        started = _run([*pg_ctl, "-w", "-t", "60", "start"], folder=Path(cluster.folder), check=attempts_left == 0)
+        if started.returncode == 0:
+            return
 
 
 class Run:
