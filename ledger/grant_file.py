@@ -19,6 +19,8 @@ from ledger.operations.grants import IssueGrant
 # The header is a promise: names are never changed, new ones come at the end.
 COLUMNS = ("customer", "kind", "type", "credits", "expires_on", "campaign", "reason", "note", "ticket", "key")
 REQUIRED = ("customer", "credits", "note")
+# Unknown customers for whom the nearest ones are looked for.
+NEAREST_MAX = 100
 _UNPAID = [kind.value for kind in CreditType if kind is not CreditType.PURCHASED]
 
 
@@ -81,7 +83,7 @@ def read_grants(text: str, *, customers: Iterable[str]) -> GrantFile:
     Args: ``customers`` are the ids that exist, to name the nearest one of an unknown.
     Raises FileUnreadable when columns are missing or it is no CSV text.
     """
-    known = list(customers)
+    known = dict.fromkeys(customers)
     try:
         reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
         header = [name.strip().lower() for name in reader.fieldnames or ()]
@@ -100,23 +102,28 @@ def read_grants(text: str, *, customers: Iterable[str]) -> GrantFile:
     return _judge(typed, known)
 
 
-def _judge(typed: Mapping[int, Mapping[str, str]], known: Sequence[str]) -> GrantFile:
+def _judge(typed: Mapping[int, Mapping[str, str]], known: Mapping[str, None]) -> GrantFile:
     seen: Counter[str] = Counter()
+    keys: set[str] = set()
+    unknown = 0
     rows: list[FileRow] = []
     faults: list[RowFault] = []
     repeats: list[int] = []
     for line, row in typed.items():
         reading = _Reading(line, row)
-        command = reading.command(known)
+        # Looking for names alike takes long: not for every row of a file that is wrong altogether.
+        unknown += row.get("customer", "") not in known
+        command = reading.command(known, is_near_named=unknown <= NEAREST_MAX)
         content = "\x1f".join(row.get(name, "") for name in COLUMNS if name != "key")
         if seen[content]:
             repeats.append(line)
         key = row.get("key") or f"{hashlib.sha256(content.encode()).hexdigest()[:32]}-{seen[content]}"
         seen[content] += 1
-        if any(key == other.key for other in rows):
+        if key in keys:
             reading.fault("key", "names another row of this file already; a key names one row")
         if command is not None and not reading.faults:
             rows.append(FileRow(line, key, command))
+            keys.add(key)
         faults += reading.faults
     return GrantFile(tuple(rows), tuple(faults), tuple(repeats), typed)
 
@@ -131,11 +138,11 @@ class _Reading:
     def fault(self, column: str, mend: str) -> None:
         self.faults.append(RowFault(self._line, column, self._row.get(column, ""), mend))
 
-    def command(self, known: Sequence[str]) -> IssueGrant | AdjustBalance | None:
+    def command(self, known: Mapping[str, None], *, is_near_named: bool) -> IssueGrant | AdjustBalance | None:
         """The command that the row asks for, or None with its faults."""
         customer = self._row.get("customer", "")
         if customer not in known:
-            near = difflib.get_close_matches(customer, known, n=3)
+            near = difflib.get_close_matches(customer, known, n=3) if is_near_named else []
             self.fault("customer", f"is no customer; nearest: {', '.join(near)}" if near else "is no customer")
         kind = self._row.get("kind") or "grant"
         if kind not in ("grant", "adjust"):

@@ -82,6 +82,13 @@ SECTIONS = {
             help="Give promotional, referral, compensation or rollover credits.",
         ),
         st.Page(
+            "credits/bulk.py",
+            title="Bulk",
+            icon=":material/upload_file:",
+            url_path="bulk",
+            help="Many grants and adjustments from one file, and the way back.",
+        ),
+        st.Page(
             "credits/top_ups.py",
             title="Top-ups",
             icon=":material/payments:",

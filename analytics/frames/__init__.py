@@ -39,6 +39,7 @@ from analytics.frames.customers import (
     load_values,
     today,
 )
+from analytics.frames.files import load_gifts_since
 from analytics.frames.holds import (
     EVENT_PARTS,
     OPEN_HOLDS,
@@ -225,6 +226,7 @@ __all__ = [
     "load_forecast_head",
     "load_forecasts",
     "load_funnel",
+    "load_gifts_since",
     "load_head",
     "load_history",
     "load_holdings",

@@ -26,6 +26,8 @@ KIND_WORDS = {
     "grant": "Granted",
     "top_up": "Topped up",
     "adjust": "Adjusted",
+    "file": "File booked",
+    "undo_file": "File undone",
     "void": "Voided",
     "reverse": "Reversed",
     "extend_expiry": "Expiry extended",

@@ -8,6 +8,7 @@ from ledger.models import Instant
 from ledger.queries.accounts import companies, customers, find_customers, forecast_head, head, profiles
 from ledger.queries.approvals import approval_by_id, approvals, approvals_waiting
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
+from ledger.queries.files import given_since
 from ledger.queries.holds import event_by_id, event_parts, open_holds, open_holds_total, past_holds
 from ledger.queries.journal import (
     TransactionFilter,
@@ -82,6 +83,7 @@ __all__ = [
     "forecasts",
     "gift_code_sets",
     "gift_codes",
+    "given_since",
     "head",
     "member_usage",
     "movements",

@@ -10,12 +10,14 @@ import pandas as pd
 import streamlit as st
 
 from analytics import frames
-from ledger import Command, LedgerError, Money, Reason, Receipt
+from ledger import Command, FileRow, LedgerError, Money, Reason, Receipt
 from pages.ui import address, forms
 from pages.ui.guard import Visit
 from pages.ui.text import age_text, change_arrow, credit_text, day_text, escape, instant_text, money_text
 
 PAGE = "credits/approvals.py"
+# More than this is counted, not named.
+LISTED_MAX = 5
 # What is asked for, by the kind of the command, in the words of somebody who asks.
 ASK_WORDS = {
     "grant": "Grant",
@@ -29,6 +31,8 @@ ASK_WORDS = {
     "void": "Void of a batch",
     "reverse": "Reversal",
     "give_back": "Give back",
+    "file": "File of grants",
+    "undo_file": "Undo of a file",
 }
 STATE_WORDS = {"asked": "Waiting", "approved": "Approved", "refused": "Refused", "withdrawn": "Withdrawn"}
 STATE_ICONS = {
@@ -138,9 +142,16 @@ def _value(visit: Visit, name: str, value: Any) -> str:
         (date, lambda day: day_text(day, visit.locale)),
         (Money, lambda money: money_text(money.cents, money.currency, visit.locale)),
         (Enum, lambda one: str(one.value).replace("_", " ").capitalize()),
-        (tuple, lambda parts: f"{len(parts):,}" if len(parts) > 5 else ", ".join(map(str, parts))),
+        (tuple, _listed),
     )
     return escape(next((write(value) for kind, write in writers if isinstance(value, kind)), str(value)))
+
+
+def _listed(parts: tuple[Any, ...]) -> str:
+    """Few plain things by name, else how many."""
+    if len(parts) > LISTED_MAX or any(isinstance(part, FileRow) for part in parts):
+        return f"{len(parts):,}"
+    return ", ".join(map(str, parts))
 
 
 def effect_now(visit: Visit, command: Command) -> Receipt | str:

@@ -47,10 +47,13 @@ class Act:
     caution: str = ""
 
 
-def review(form: Form, command: Any, act: Act) -> None:
-    """Show what a command would do, and let the person confirm it; ``command`` is None while fields are missing."""
+def review(form: Form, command: Any, act: Act, *, seen: Receipt | None = None) -> None:
+    """Show what a command would do, and let the person confirm it; ``command`` is None while fields are missing.
+
+    ``seen`` is its preview where the page has taken it already.
+    """
     form.save()
-    effect, faults, refusal = _effect(form, command)
+    effect, faults, refusal = _effect(form, command, seen)
     with st.container(border=True):
         st.markdown("**What will happen**")
         if effect is not None:
@@ -157,12 +160,14 @@ def _onward(form: Form, receipt: Receipt, *, name: str) -> None:
     st.button("Do another", icon=":material/add:", key="another", on_click=forms.start_again, args=(form,))
 
 
-def _effect(form: Form, command: Any) -> tuple[Receipt | None, dict[str, str], str]:
+def _effect(form: Form, command: Any, seen: Receipt | None) -> tuple[Receipt | None, dict[str, str], str]:
     """The preview, every fault by field, and the sentence of a refusal."""
     faults = dict(form.faults)
     if command is None or faults:
         return None, faults, ""
     faults |= {fault.field: fault.message for fault in command.faults()}
+    if seen is not None:
+        return seen, faults, ""
     visit = form.visit
     try:
         shown = replace(command, reason=_STAND_IN) if hasattr(command, "reason") else command

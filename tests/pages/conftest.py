@@ -39,9 +39,9 @@ READ_PAGES = (
     "system/audit.py",
     "system/catalog.py",
 )
-WRITE_PAGES = ("credits/grants.py", "credits/top_ups.py", "credits/adjustments.py")
+WRITE_PAGES = ("credits/grants.py", "credits/bulk.py", "credits/top_ups.py", "credits/adjustments.py")
 # Where account managers may ask for what admins do.
-ASKED_PAGES = ("credits/grants.py", "credits/adjustments.py")
+ASKED_PAGES = ("credits/grants.py", "credits/bulk.py", "credits/adjustments.py")
 HOSTILE_NAMES = (
     "![x](http://evil.invalid/x.png)",
     "<script>alert(1)</script>",
