@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 GRACE = timedelta(minutes=10)
 MOVING = {"remaining_micro", "held_micro", "is_spent", "expires_at"}
@@ -30,7 +31,7 @@ class Books:
         self.is_sqlite = address.startswith("sqlite")
         if self.is_sqlite:
             path = address.removeprefix("sqlite:///")
-            self.connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+            self.connection: Any = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         else:
             import psycopg
 
@@ -42,7 +43,7 @@ class Books:
         for row in cursor:
             yield {name: self.plain(name, value) for name, value in zip(names, row, strict=True)}
 
-    def plain(self, name: str, value: object) -> object:
+    def plain(self, name: str, value: Any) -> Any:
         if value is None:
             return None
         if name in JSON_COLUMNS:

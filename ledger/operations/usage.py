@@ -163,9 +163,7 @@ def charge(
     charges.queue()
     if member is not None:
         pools.count(context, state, {member.name: cost})
-    receipt = effect(
-        command.kind, state, context.at, before, takes=plan.takes, transaction_id=context.transaction_id
-    )
+    receipt = effect(command.kind, state, context.at, before, takes=plan.takes, transaction_id=context.transaction_id)
     return Outcome(receipt, state.id, context.at)
 
 

@@ -105,7 +105,7 @@ def test_what_is_held_counts_as_used() -> None:
 def test_use_counts_in_every_window_and_returns_in_those_that_run() -> None:
     used = member(10, 20, 30).with_used(7)
     assert [one.used_micro for one in used.allowances] == [7, 7, 7]
-    later = {one for one in windows(NOW + timedelta(hours=1), BERLIN)} & {one.window for one in used.allowances}
+    later = set(windows(NOW + timedelta(hours=1), BERLIN)) & {one.window for one in used.allowances}
     assert [one.used_micro for one in used.with_used(-2, later).allowances] == [7, 5, 5]
 
 
