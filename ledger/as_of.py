@@ -57,30 +57,20 @@ def balance_as_of(connection: sa.Connection, account_name: str, *, at: datetime,
     if connection.execute(sa.select(account.c.id).where(account.c.external_id == account_name)).first() is None:
         raise NotFound(what="account", id=account_name)
     one = account_id(account_name)
-    known = (transaction.c.id == entry.c.transaction_id) & (transaction.c.recorded_at <= known_at)
-    # What happens to credits that start later is effective then, but they are scheduled from when it is written down.
-    scheduled = (batch.c.effective_at > at) & (transaction.c.recorded_at <= at)
-    arrived = sa.or_(entry.c.effective_at <= at, scheduled)
-    sums = (
-        sa.select(
-            entry.c.batch_id,
-            total(moved(Bucket.AVAILABLE)).label("free"),
-            total(moved(Bucket.HELD)).label("held"),
-            total(-moved(Bucket.OWED)).label("owed"),
-        )
-        .join(transaction, known)
-        .outerjoin(batch, batch.c.id == entry.c.batch_id)
-        .where(entry.c.account_id == one, arrived)
-        .group_by(entry.c.batch_id)
-        .subquery()
+    wanted = (
+        entry.c.batch_id,
+        total(moved(Bucket.AVAILABLE)).label("free"),
+        total(moved(Bucket.HELD)).label("held"),
+        total(-moved(Bucket.OWED)).label("owed"),
     )
+    sums = entries_as_of(wanted, one, at=at, known_at=known_at).group_by(entry.c.batch_id).subquery()
     rows = connection.execute(
         sa.select(sums, batch.c.credit_type, batch.c.effective_at, batch.c.expires_at)
         .outerjoin(batch, batch.c.id == sums.c.batch_id)
         .order_by(sums.c.batch_id)
     ).all()
-    ends = _ends(connection, one, known_at)
-    freed = _lapsed(connection, one, at=at, known_at=known_at)
+    ends = ends_as_of(connection, one, known_at)
+    freed = lapsed_as_of(connection, one, at=at, known_at=known_at)
     owed, shelf = 0, []
     for row in rows:
         owed += row.owed
@@ -103,7 +93,23 @@ def balance_as_of(connection: sa.Connection, account_name: str, *, at: datetime,
     )
 
 
-def _ends(connection: sa.Connection, one: sa.ScalarSelect[int], known_at: datetime) -> dict[int, datetime | None]:
+def entries_as_of(
+    wanted: Sequence[sa.ColumnElement[Any]], one: sa.ScalarSelect[int], *, at: datetime, known_at: datetime
+) -> sa.Select[Any]:
+    """Columns of the entries of an account that count at an instant as known at another, with transaction and batch."""
+    known = (transaction.c.id == entry.c.transaction_id) & (transaction.c.recorded_at <= known_at)
+    # What happens to credits that start later is effective then, but they are scheduled from when it is written down.
+    scheduled = (batch.c.effective_at > at) & (transaction.c.recorded_at <= at)
+    return (
+        sa.select(*wanted)
+        .select_from(entry)
+        .join(transaction, known)
+        .outerjoin(batch, batch.c.id == entry.c.batch_id)
+        .where(entry.c.account_id == one, sa.or_(entry.c.effective_at <= at, scheduled))
+    )
+
+
+def ends_as_of(connection: sa.Connection, one: sa.ScalarSelect[int], known_at: datetime) -> dict[int, datetime | None]:
     """The end of every batch that was given a longer life, as it was known then."""
     rows: Sequence[Any] = connection.execute(
         sa.select(batch_extension, transaction.c.recorded_at)
@@ -121,7 +127,7 @@ def _ends(connection: sa.Connection, one: sa.ScalarSelect[int], known_at: dateti
     return ends
 
 
-def _lapsed(
+def lapsed_as_of(
     connection: sa.Connection, one: sa.ScalarSelect[int], *, at: datetime, known_at: datetime
 ) -> dict[int, int]:
     """Credits by batch of holds that had timed out by then, although nobody had written it down yet."""

@@ -36,6 +36,7 @@ from service import doctor as doctor_checks
 from service.cli_catalog import catalog
 from service.cli_corrections import extend, reverse, void
 from service.cli_decisions import approvals, overdraft, refund
+from service.cli_explain import explain
 from service.cli_files import file_group
 from service.cli_holds import give_back, hold
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
@@ -348,6 +349,7 @@ main.add_command(void)
 main.add_command(reverse)
 main.add_command(extend)
 main.add_command(file_group)
+main.add_command(explain)
 account.add_command(organisation)
 main.add_command(transfer)
 main.add_command(gift_codes)

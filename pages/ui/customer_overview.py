@@ -16,7 +16,7 @@ from analytics.outlook import Outlook
 from ledger import MICRO, Permission
 from ledger.core.lifecycle import last_day, month_end
 from ledger.core.packages import in_force
-from pages.ui import address, advice, debt, parts, pictures, scopes
+from pages.ui import address, advice, debt, explain, parts, pictures, scopes
 from pages.ui import outlook as outlooks
 from pages.ui.figures import rough_text
 from pages.ui.guard import Visit
@@ -94,6 +94,9 @@ def summary(view: View) -> None:
             (f"Expiring within {SOON_DAYS} days", held.expiring_30d_micro, _next_expiry(visit, held)),
         ):
             parts.tile(label, credit_text(amount, visit.locale), help=credit_help(amount), note=words)
+    explain.why_balance(
+        visit, view.account, view.customer.name, opened=explain.opened_day(view.customer.opened_at, visit)
+    )
     if only := scopes.sentence(visit, held.batches):
         st.markdown(only)
 

@@ -9,7 +9,7 @@ from analytics import frames
 from ledger import NotFound, Permission
 from ledger.core.policy import allows
 from ledger.core.reversals import REVERSIBLE
-from pages.ui import address, identity
+from pages.ui import address, explain, identity
 from pages.ui.guard import Visit, guard
 from pages.ui.text import MINUS, credit_text, escape, instant_text
 
@@ -67,6 +67,7 @@ def _body(number: int) -> None:
         st.caption("No credits moved in this transaction.")
         return
     _give_back_link(visit, found, entries)
+    explain.behind_entry(visit, number)
     st.markdown("**Lines**")
     st.table(_lines(visit, entries), border="horizontal", hide_index=True)
     st.caption(
