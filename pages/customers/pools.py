@@ -49,7 +49,6 @@ def listed(visit: Visit, pools: pd.DataFrame) -> None:
         "available": parts.credits_column("Available"),
         "used": parts.credits_column("Used this month"),
         "owner": st.column_config.TextColumn("Account manager"),
-        "zone": st.column_config.TextColumn("Zone", help="Hours, days and months of the limits are cut in it"),
         **links.customer_columns("pools"),
     }
     total = credit_text(int(pools["available_micro"].sum()), visit.locale)
@@ -63,7 +62,10 @@ def one_pool(visit: Visit, pool: dict[str, object], span: period.Span) -> None:
     account = str(pool["account"])
     st.subheader(escape(pool["name"]), anchor=False)
     available, used = (credit_text(int(str(pool[f"{what}_micro"])), visit.locale) for what in ("available", "used"))
-    st.markdown(f"**{available} credits available**, {used} used this month by {pool['members']} members.")
+    st.markdown(
+        f"**{available} credits available**, {used} used this month. {pool['active']} of {pool['members']} members are "
+        f"active; limits are cut in {escape(pool['zone'])}."
+    )
     if visit.may_start(Permission.TRANSFER):
         with st.container(horizontal=True):
             for label, icon, side in (("Move credits in", "input", "to"), ("Move credits out", "output", "customer")):

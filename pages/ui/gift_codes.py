@@ -81,7 +81,8 @@ def _may(visit: Visit, kind: Kind) -> bool:
 
 def _sets(visit: Visit, sets: pd.DataFrame) -> None:
     shown = sets.assign(
-        worth=parts.whole_credits(sets["amount_micro"]), types=sets["credit_type"].map(TYPE_WORDS), share=_share(sets)
+        worth=parts.whole_credits(sets["amount_micro"]),
+        types=[TYPE_WORDS[CreditType(kind)] for kind in sets["credit_type"]],
     )
     columns = {
         "label": st.column_config.TextColumn("For", pinned=True),
@@ -91,10 +92,8 @@ def _sets(visit: Visit, sets: pd.DataFrame) -> None:
         "codes": st.column_config.NumberColumn("Codes", format="localized"),
         "redeemed": st.column_config.NumberColumn("Redeemed", format="localized"),
         "left": st.column_config.NumberColumn("Left", format="localized", help="Codes that can still be redeemed"),
-        "share": st.column_config.ProgressColumn("Redeemed of all", format="percent", min_value=0, max_value=1),
-        "valid_until": parts.instant_column("Until", visit.zone, help="Redeemed before then; empty: no end"),
+        "valid_until": parts.instant_column("Until", visit.zone, help="Redeemed before then"),
         "per_customer_limit": st.column_config.NumberColumn("Per customer"),
-        "issued_at": parts.instant_column("Issued", visit.zone),
         "set_id": st.column_config.NumberColumn("Set", format="%d"),
     }
     worth = int((sets["left"] * sets["amount_micro"]).sum())
@@ -102,11 +101,9 @@ def _sets(visit: Visit, sets: pd.DataFrame) -> None:
     totals = (
         f"**{left:,} code{'s' * (left != 1)} left, worth {credit_text(worth, visit.locale)} credits**, newest set first"
     )
-    parts.table(shown, key="sets", alt="Sets of gift codes, newest first", columns=columns, totals=totals)
-
-
-def _share(sets: pd.DataFrame) -> "pd.Series[float]":
-    return sets["redeemed"] / sets["codes"]
+    parts.table(
+        shown, key="sets", alt="Sets of gift codes, newest first", columns=columns, totals=totals, placeholder="no end"
+    )
 
 
 def _codes(visit: Visit, sets: pd.DataFrame) -> None:
@@ -124,6 +121,7 @@ def _codes(visit: Visit, sets: pd.DataFrame) -> None:
             key="codes",
             alt="Codes of the set, those redeemed last first",
             totals=f"The first {SHOWN}, those redeemed last first" if len(found) == SHOWN else "",
+            placeholder="",
             columns={
                 "hint": st.column_config.TextColumn("Ends in"),
                 "state": st.column_config.TextColumn("State"),

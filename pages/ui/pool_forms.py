@@ -52,6 +52,7 @@ def edit(form: Form, account: str, members: pd.DataFrame) -> tuple[Command | Non
         key=f"{form.state.key}:members",
         num_rows="add",
         hide_index=True,
+        placeholder="no limit",
         alt="Members with their limits, to be changed",
         column_config={
             "member": st.column_config.TextColumn("Member", required=True, max_chars=200, help="As usage names it"),
@@ -63,6 +64,7 @@ def edit(form: Form, account: str, members: pd.DataFrame) -> tuple[Command | Non
     known = {one.member: one for one in _members(shown)}
     changed = tuple(one for one in _members(edited) if known.get(one.member) != one)
     if not changed:
+        form.missing["members"] = "a change in the table"
         return None, Act("Change members")
     renamed = known.keys() - {one.member for one in _members(edited)}
     if renamed:

@@ -1,6 +1,7 @@
 """The members of one pool: limits and what is used of them, use by member, and limits that are only tried out."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from pages.ui.period import Span
 from pages.ui.review import receipt_panel, review
 from pages.ui.text import credit_text
 
-PERIOD_WORDS = {"hour": "this hour", "day": "today", "month": "this month"}
+PERIOD_WORDS = {Period.HOUR: "this hour", Period.DAY: "today", Period.MONTH: "this month"}
 
 
 def members(visit: Visit, account: str) -> None:
@@ -31,24 +32,24 @@ def members(visit: Visit, account: str) -> None:
 
 
 def _table(visit: Visit, account: str, found: pd.DataFrame) -> None:
-    shown = found.assign(state=found["is_active"].map({True: "active", False: "not active"}))
+    rows = found.to_dict("records")
+    shown = found.assign(
+        state=found["is_active"].map({True: "active", False: "not active"}),
+        fullest=pd.Series([_fullest(row) for row in rows], dtype="Float64"),
+        **{period.value: [_used_of(visit, row, period) for row in rows] for period in Period},
+    )
     columns = {
         "label": st.column_config.TextColumn("Name", pinned=True),
         "member": st.column_config.TextColumn("Member", help="As usage names it"),
         "state": st.column_config.TextColumn("State", width=90),
+        "fullest": st.column_config.ProgressColumn(
+            "Used of limit", format="percent", min_value=0, max_value=1, help="Of the limit that is used most"
+        ),
+        **{
+            period.value: st.column_config.TextColumn(f"Used {PERIOD_WORDS[period]}", help="Of the limit, if any")
+            for period in Period
+        },
     }
-    for period, words in PERIOD_WORDS.items():
-        limits, used = found[f"{period}_limit_micro"], found[f"{period}_used_micro"]
-        shown[f"{period}_limit"] = limits.astype("Float64") / MICRO
-        shown[f"{period}_used"] = parts.whole_credits(used)
-        columns |= {
-            f"{period}_used": parts.credits_column(f"Used {words}"),
-            f"{period}_limit": parts.credits_column(f"Limit per {period}", help="Empty: no limit"),
-        }
-    shown["share"] = _share(found)
-    columns["share"] = st.column_config.ProgressColumn(
-        "Used of the tightest", format="percent", min_value=0, max_value=1, help="Of the limit of which least is left"
-    )
     count = f"**{len(found):,} member{'s' * (len(found) != 1)}**"
     parts.table(
         shown,
@@ -56,16 +57,29 @@ def _table(visit: Visit, account: str, found: pd.DataFrame) -> None:
         alt="Members of the pool with their limits and what they used",
         totals=f"{count}, {int(found['is_active'].sum()):,} of them active",
         columns=columns,
-        download=parts.Download(visit, "pool_members", lambda: found, whose=account),
+        placeholder="no limit",
+        download=parts.Download(visit, "pool_members", lambda: _exported(found), whose=account),
     )
 
 
-def _share(found: pd.DataFrame) -> list[float | None]:
-    """How much of a member's limits is used, of the fullest one; None without limits, 1 when nothing is allowed."""
-    return [_fullest(row) for row in found.to_dict("records")]
+def _used_of(visit: Visit, row: Mapping[Any, Any], period: Period) -> str:
+    used, limit = (row[f"{period}_{what}_micro"] for what in ("used", "limit"))
+    return credit_text(used, visit.locale) + ("" if pd.isna(limit) else f" of {credit_text(limit, visit.locale)}")
+
+
+def _exported(found: pd.DataFrame) -> pd.DataFrame:
+    amounts = {
+        f"{period}_{what}": [
+            None if pd.isna(micro) else Decimal(micro) / MICRO for micro in found[f"{period}_{what}_micro"].tolist()
+        ]
+        for period in Period
+        for what in ("limit", "used")
+    }
+    return pd.DataFrame({**found[["member", "label", "is_active", "joined_at"]], **amounts})
 
 
 def _fullest(row: Mapping[Any, Any]) -> float | None:
+    """How much of a member's limits is used, of the fullest one; None without limits, 1 when nothing is allowed."""
     shares = [
         min(1.0, row[f"{period}_used_micro"] / limit) if limit else 1.0
         for period in Period
@@ -87,11 +101,8 @@ def _change(visit: Visit, account: str, found: pd.DataFrame) -> None:
             names = forms.customer_names(visit)
             receipt_panel(form, receipt, done="Changed.", name=names.get(account, account))
             return
-        left, right = forms.columns()
-        with left:
-            command, act = pool_forms.edit(form, account, found)
-        with right:
-            review(form, command, act)
+        command, act = pool_forms.edit(form, account, found)
+        review(form, command, act)
 
 
 def usage(visit: Visit, account: str, span: Span) -> None:
@@ -122,9 +133,19 @@ def usage(visit: Visit, account: str, span: Span) -> None:
             "last_used_at": parts.instant_column("Last use", visit.zone),
         },
         download=parts.Download(
-            visit, "member_usage", lambda: found, whose=account, since=span.period.since, until=span.period.until
+            visit,
+            "member_usage",
+            lambda: _use_exported(found),
+            whose=account,
+            since=span.period.since,
+            until=span.period.until,
         ),
     )
+
+
+def _use_exported(found: pd.DataFrame) -> pd.DataFrame:
+    used = [Decimal(micro) / MICRO for micro in found["used_micro"].tolist()]
+    return pd.DataFrame({"member": found["member"], "credits": used, **found[["events", "last_used_at"]]})
 
 
 def stopped(visit: Visit, account: str) -> None:

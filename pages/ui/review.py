@@ -99,7 +99,8 @@ def receipt_panel(form: Form, receipt: Receipt, *, done: str, name: str) -> None
         title="Booked",
         icon=":material/check_circle:",
     )
-    st.table(effect_rows(visit, receipt), border="horizontal")
+    if rows := effect_rows(visit, receipt):
+        st.table(rows, border="horizontal")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(
             "system/audit.py",
