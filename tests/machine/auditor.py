@@ -7,9 +7,11 @@ Amounts in micro-credits, instants aware UTC. Source: docs/accounting.md.
 from calendar import monthrange
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 MICRO = 1_000_000
+ON_SHELF = ("available", "held")
 
 
 @dataclass
@@ -23,26 +25,149 @@ class Lot:
     priority: int
     starts: datetime
     ends: datetime | None
+    held: int = 0
+    # What of it was written off and did not come back.
+    expired: int = 0
+    cents: int = 0
+
+    @property
+    def free(self) -> int:
+        return self.left - self.held
+
+    def is_over(self, at: datetime) -> bool:
+        return self.ends is not None and self.ends <= at
+
+
+@dataclass
+class Hold:
+    """Credits set aside, batch by batch, in the order in which they would be used."""
+
+    account: str
+    reference: str
+    feature: str
+    amount: int
+    until: datetime | None
+    parts: list[tuple[int, int]]
+    state: str = "open"
+
+    def is_live(self, at: datetime) -> bool:
+        return self.state == "open" and (self.until is None or at < self.until)
+
+
+@dataclass
+class Event:
+    """A use as it was charged; ``hold`` is the reference of the hold that it captured."""
+
+    feature: str
+    quantity: int
+    happened: datetime
+    cost: int
+    hold: str | None = None
+
+
+class Move(NamedTuple):
+    """One amount from one bucket to another; no place is usage on debt."""
+
+    account: str
+    place: int | None
+    origin: str
+    target: str
+    amount: int
+    event: str | None = None
+
+
+@dataclass
+class Act:
+    """What was booked together, and whether it was taken back."""
+
+    kind: str
+    account: str
+    moves: list[Move]
+    is_reversed: bool = False
 
 
 @dataclass
 class Verdict:
-    """What the auditor expects: a refusal by its code, or what each batch gives, by its place in the list."""
+    """What the auditor expects: a refusal by its code, or what batches give and get, by their place in the list.
+
+    "replayed" is among the refusals, because nothing moves.
+    """
 
     refusal: str | None = None
     takes: list[tuple[int, int]] = field(default_factory=list)
+    returned: list[tuple[int, int]] = field(default_factory=list)
+    expired: list[tuple[int, int]] = field(default_factory=list)
+    cents: int | None = None
+    # The place of the act in the auditor's list.
+    act: int | None = None
 
 
 @dataclass
 class Auditor:
     zone: ZoneInfo
     zones: dict[str, ZoneInfo] = field(default_factory=dict)
+    organisations: dict[str, str] = field(default_factory=dict)
     lots: list[Lot] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=list)
+    owed: dict[str, int] = field(default_factory=dict)
+    overdrafts: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
     prices: list[tuple[str, datetime, int]] = field(default_factory=list)
-    events: dict[tuple[str, str], tuple[str, int, datetime]] = field(default_factory=dict)
+    events: dict[tuple[str, str], Event] = field(default_factory=dict)
     used: dict[tuple[str, date, str, str], int] = field(default_factory=dict)
     references: list[str] = field(default_factory=list)
-    expired: int = 0
+
+    def book(self, kind: str, account: str, moves: list[Move]) -> int:
+        """Write an act down and move what it moves; answers its place."""
+        self.acts.append(Act(kind, account, []))
+        self.add(moves)
+        return len(self.acts) - 1
+
+    def add(self, moves: list[Move]) -> None:
+        """Move more within the newest act."""
+        for move in moves:
+            self.acts[-1].moves.append(move)
+            self._move(move)
+
+    def _move(self, move: Move) -> None:
+        account, place, origin, target, amount, event = move
+        assert amount > 0
+        if place is not None:
+            lot = self.lots[place]
+            lot.left += amount * ((target in ON_SHELF) - (origin in ON_SHELF))
+            lot.held += amount * ((target == "held") - (origin == "held"))
+            lot.expired += amount * ((target == "expired") - (origin == "expired"))
+            assert 0 <= lot.held <= lot.left
+        self.owed[account] = self.owed.get(account, 0) + amount * ((origin == "owed") - (target == "owed"))
+        assert self.owed[account] >= 0
+        if event is not None:
+            use = self.events[account, event]
+            credit_type = "owed" if place is None else self.lots[place].credit_type
+            cell = (account, use.happened.astimezone(self.zone).date(), use.feature, credit_type)
+            self.used[cell] = self.used.get(cell, 0) + amount * ((target == "consumed") - (origin == "consumed"))
+
+    def tidy(self, account: str, at: datetime) -> None:
+        """Write down what time alone has changed, as the next act on the account does."""
+        for one in self.holds:
+            if one.account == account and one.state == "open" and not one.is_live(at):
+                assert one.until is not None
+                one.state = "lapsed"
+                self.book("lapse_hold", account, [])
+                self.come_back(account, one.parts, one.until)
+        if moves := self.repayment(account, at):
+            self.book("repay_debt", account, moves)
+
+    def come_back(self, account: str, parts: list[tuple[int, int]], at: datetime) -> list[tuple[int, int]]:
+        """Held credits go back to their batches, within the newest act; answers those that expire at that instant."""
+        self.add([Move(account, place, "held", "available", amount) for place, amount in parts])
+        gone = [(place, amount) for place, amount in parts if self.lots[place].is_over(at)]
+        self.add([Move(account, place, "available", "expired", amount) for place, amount in gone])
+        return gone
+
+    def repayment(self, account: str, at: datetime) -> list[Move]:
+        """How open credits pay what is owed, in burn order."""
+        parts, _ = self.plan(account, self.owed.get(account, 0), at)
+        return [Move(account, place, "available", "owed", amount) for place, amount in parts]
 
     def last_day(self, credit_type: str, first: date) -> date:
         """The day that a type gives when nobody names one."""
@@ -66,6 +191,8 @@ class Auditor:
         last: date | None = None,
         never: bool = False,
         priority: int = 0,
+        kind: str = "grant",
+        cents: int = 0,
     ) -> Verdict:
         """Put credits on the shelf, or say why not."""
         starts = at if starts is None else starts
@@ -84,8 +211,22 @@ class Auditor:
             ends = self.midnight_after(last, self.zones[account])
             if ends <= at:
                 return Verdict("invalid_command")
-        self.lots.append(Lot(account, credit_type, amount, amount, priority, starts, ends))
-        return Verdict()
+        place = self.put_down(Lot(account, credit_type, amount, 0, priority, starts, ends, cents=cents))
+        act = self.book(kind, account, [Move(account, place, "issued", "available", amount)])
+        self.repay_from(place, amount, at)
+        return Verdict(act=act)
+
+    def put_down(self, lot: Lot) -> int:
+        """A new lot, empty as yet; answers its place."""
+        self.lots.append(lot)
+        return len(self.lots) - 1
+
+    def repay_from(self, place: int, amount: int, at: datetime) -> None:
+        """Credits that arrive pay what is owed, if they can be used already; within the newest act."""
+        lot = self.lots[place]
+        owed = min(self.owed.get(lot.account, 0), amount)
+        if owed and self.is_open(lot, at):
+            self.add([Move(lot.account, place, "available", "owed", owed)])
 
     @staticmethod
     def midnight_after(day: date, zone: ZoneInfo) -> datetime:
@@ -96,13 +237,33 @@ class Auditor:
         return instant
 
     def is_open(self, lot: Lot, at: datetime) -> bool:
-        return lot.starts <= at and (lot.ends is None or at < lot.ends)
+        return lot.starts <= at and not lot.is_over(at)
+
+    def held(self, place: int, at: datetime) -> int:
+        """What holds keep of a lot at that instant, whatever is booked."""
+        return sum(amount for one in self.holds if one.is_live(at) for where, amount in one.parts if where == place)
 
     def available(self, account: str, at: datetime) -> int:
-        return sum(lot.left for lot in self.lots if lot.account == account and self.is_open(lot, at))
+        return sum(
+            lot.left - self.held(place, at)
+            for place, lot in enumerate(self.lots)
+            if lot.account == account and self.is_open(lot, at)
+        )
+
+    def all_held(self, account: str, at: datetime) -> int:
+        return sum(self.held(place, at) for place, lot in enumerate(self.lots) if lot.account == account)
 
     def balance(self, account: str, at: datetime) -> int:
-        return sum(lot.left for lot in self.lots if lot.account == account and (lot.ends is None or at < lot.ends))
+        return sum(
+            self.held(place, at) if lot.is_over(at) else lot.left
+            for place, lot in enumerate(self.lots)
+            if lot.account == account
+        )
+
+    def credit_line(self, account: str, at: datetime) -> int:
+        """How much more may be owed."""
+        limit, until = self.overdrafts.get(account, (0, None))
+        return 0 if until is not None and until <= at else limit - self.owed.get(account, 0)
 
     def _goes_before(self, one: int, other: int) -> bool:
         """Whether one batch is used before another."""
@@ -115,76 +276,58 @@ class Auditor:
             return a.starts < b.starts
         return one < other
 
-    def take(self, account: str, amount: int, *, at: datetime) -> Verdict:
-        """Take credits in burn order, all or nothing."""
-        if self.available(account, at) < amount:
-            return Verdict("insufficient_credits")
-        takes = []
+    def plan(self, account: str, amount: int, at: datetime) -> tuple[list[tuple[int, int]], int]:
+        """What each batch gives in burn order, and what is missing then; nothing moves."""
+        parts: list[tuple[int, int]] = []
         while amount:
             best = None
             for place, lot in enumerate(self.lots):
-                if lot.account == account and lot.left and self.is_open(lot, at):
+                is_candidate = lot.account == account and lot.free and self.is_open(lot, at)
+                if is_candidate and place not in [taken for taken, _ in parts]:
                     best = place if best is None or self._goes_before(place, best) else best
-            assert best is not None
-            part = min(amount, self.lots[best].left)
-            self.lots[best].left -= part
+            if best is None:
+                return parts, amount
+            part = min(amount, self.lots[best].free)
             amount -= part
-            takes.append((best, part))
-        return Verdict(takes=takes)
+            parts.append((best, part))
+        return parts, 0
+
+    def take(self, account: str, amount: int, *, at: datetime) -> Verdict:
+        """A correction takes credits in burn order, all or nothing."""
+        parts, missing = self.plan(account, amount, at)
+        if missing:
+            return Verdict("insufficient_credits")
+        moves = [Move(account, place, "available", "removed", part) for place, part in parts]
+        return Verdict(takes=parts, act=self.book("adjust", account, moves))
 
     def take_from(self, account: str, place: int, amount: int, *, at: datetime) -> Verdict:
-        """Take credits from one batch, also from one that is not effective yet."""
+        """A correction takes credits from one batch, also from one that is not effective yet."""
         lot = self.lots[place]
         if lot.account != account or not lot.left:
             return Verdict("not_found")
-        if (lot.ends is not None and lot.ends <= at) or lot.left < amount:
+        if lot.is_over(at) or lot.free < amount:
             return Verdict("batch_closed")
-        lot.left -= amount
-        return Verdict(takes=[(place, amount)])
+        act = self.book("adjust", account, [Move(account, place, "available", "removed", amount)])
+        return Verdict(takes=[(place, amount)], act=act)
 
-    def top_up(self, account: str, amount: int, reference: str, *, at: datetime) -> Verdict:
+    def top_up(self, account: str, amount: int, cents: int, reference: str, *, at: datetime) -> Verdict:
         if reference in self.references:
             return Verdict("reference_used")
         self.references.append(reference)
-        return self.give(account, "purchased", amount, at=at)
+        return self.give(account, "purchased", amount, at=at, kind="top_up", cents=cents)
 
-    def price(self, feature: str, since: datetime, credits_micro: int) -> Verdict:
-        if any(one == feature and from_ == since for one, from_, _ in self.prices):
-            return Verdict("invalid_command")
-        self.prices.append((feature, since, credits_micro))
-        return Verdict()
-
-    def charge(
-        self, account: str, event: str, feature: str, quantity: int, happened: datetime, *, at: datetime
-    ) -> Verdict:
-        """Charge one use; "replayed" is a refusal here, because nothing moves."""
-        content = (feature, quantity, happened)
-        if (account, event) in self.events:
-            return Verdict("replayed" if self.events[account, event] == content else "event_reused")
-        if happened > at + timedelta(minutes=5):
-            return Verdict("invalid_command")
-        since, price = None, 0
-        for one, from_, credits_micro in self.prices:
-            if one == feature and from_ <= happened and (since is None or from_ > since):
-                since, price = from_, credits_micro
-        if since is None:
-            return Verdict("not_found")
-        cost, rest = divmod(price * quantity, MICRO)
-        verdict = self.take(account, cost + (1 if rest else 0), at=at)
-        if verdict.refusal is None:
-            self.events[account, event] = content
-            day = happened.astimezone(self.zone).date()
-            for place, part in verdict.takes:
-                cell = (account, day, feature, self.lots[place].credit_type)
-                self.used[cell] = self.used.get(cell, 0) + part
-        return verdict
-
-    def sweep(self, account: str, *, at: datetime) -> list[tuple[int, int]]:
-        """Write off what has expired; answers how much of which batch."""
-        gone = []
-        for place, lot in enumerate(self.lots):
-            if lot.account == account and lot.ends is not None and lot.ends <= at and lot.left:
-                gone.append((place, lot.left))
-                self.expired += lot.left
-                lot.left = 0
-        return gone
+    def sweep(self, account: str, *, at: datetime) -> Verdict:
+        """Write off what has expired and is not held, in burn order."""
+        gone = [place for place, lot in enumerate(self.lots) if lot.account == account and lot.is_over(at) and lot.free]
+        if not gone:
+            return Verdict("replayed")
+        ordered: list[int] = []
+        while gone:
+            first = gone[0]
+            for place in gone:
+                first = place if self._goes_before(place, first) else first
+            gone.remove(first)
+            ordered.append(first)
+        takes = [(place, self.lots[place].free) for place in ordered]
+        moves = [Move(account, place, "available", "expired", part) for place, part in takes]
+        return Verdict(takes=takes, act=self.book("expire", account, moves))
