@@ -149,9 +149,11 @@ def _wrong(visit: Visit, report: Report) -> None:
         alt="What is wrong, by line of the file",
         totals=f"**{report.left_out:,} rows cannot be booked**",
         columns={
-            "line": st.column_config.NumberColumn("Line", format="%d", help="As the file counts; the header is line 1"),
-            "column": st.column_config.TextColumn("Column"),
-            "value": st.column_config.TextColumn("What stands there"),
+            "line": st.column_config.NumberColumn(
+                "Line", format="%d", width=60, help="As the file counts; the header is line 1"
+            ),
+            "column": st.column_config.TextColumn("Column", width=90),
+            "value": st.column_config.TextColumn("What stands there", width=150),
             "mend": st.column_config.TextColumn("What is wrong, and how to mend it", width="large"),
         },
     )
