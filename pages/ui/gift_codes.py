@@ -30,6 +30,8 @@ from pages.ui.review import Act, receipt_panel, review
 from pages.ui.text import TYPE_WORDS, credit_text, day_text, escape
 
 SET_MAX = 10_000
+# Where the session keeps codes until they are shown.
+HELD = "gift-codes"
 SHOWN = 200
 KINDS = [kind for kind in CreditType if kind is not CreditType.PURCHASED]
 Made = tuple[Command | None, str, Act]
@@ -169,6 +171,7 @@ def _issue(form: Form) -> Made:
     if not label or amount_micro is None or count is None or per_customer is None or form.faults:
         return None, "", Act(button="Issue gift codes")
     codes = _fresh(form, count, prefix)
+    st.session_state[HELD]["credits"] = micro_to_text(amount_micro)
     command = IssueGiftCodes(
         label,
         kind,
@@ -192,7 +195,7 @@ def _issue(form: Form) -> Made:
 
 def _fresh(form: Form, count: int, prefix: str) -> tuple[NewCode, ...]:
     """The codes of this form, made once for a count and a prefix."""
-    held: dict[str, object] = st.session_state.setdefault("gift-codes", {})
+    held: dict[str, object] = st.session_state.setdefault(HELD, {})
     wanted = (form.state.key, count, prefix.upper())
     if held.get("for") != wanted:
         held.clear()
@@ -202,7 +205,7 @@ def _fresh(form: Form, count: int, prefix: str) -> tuple[NewCode, ...]:
 
 
 def _shown_once(form: Form, receipt: Receipt) -> None:
-    held = st.session_state.get("gift-codes", {})
+    held = st.session_state.get(HELD, {})
     if held.get("for", ("",))[0] != form.state.key:
         st.warning(
             "The codes were shown when they were issued and cannot be read again. When nobody saved them, disable the "
@@ -213,11 +216,9 @@ def _shown_once(form: Form, receipt: Receipt) -> None:
     codes: tuple[NewCode, ...] = held["codes"]
     waits = " They give nothing before the request is approved." if receipt.approval_id is not None else ""
     st.warning(f"Save the codes now: they are not stored and are shown only here.{waits}", icon=":material/save:")
-    visit = form.visit
-    body = form.state.body
+    visit, worth = form.visit, held["credits"]
 
     def file() -> bytes:
-        worth = str(body.get("amount", ""))
         return parts.to_csv(pd.DataFrame({"code": [code.text for code in codes], "credits": worth}), zone=visit.zone)
 
     st.download_button(
