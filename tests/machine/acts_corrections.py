@@ -7,13 +7,15 @@ from hypothesis.stateful import precondition, rule
 
 from ledger import ExtendExpiry, GiveBack, RefundPurchase, ReverseTransaction, VoidBatch
 from tests.machine import auditor_corrections, auditor_usage
-from tests.machine.story import REASON, Story, credits_micro, names, picks, strangers
+from tests.machine.story import REASON, Story, credits_micro, picks, strangers
 
 
 class Corrections(Story):
-    @rule(name=names, number=st.integers(1, 12), amount=st.none() | credits_micro)
-    def give_back(self, name: str, number: int, amount: int | None) -> None:
-        who, event = self.mine(name), f"e{number}"
+    @precondition(lambda self: self.auditor.events)
+    @rule(pick=picks, stranger=strangers, amount=st.none() | credits_micro)
+    def give_back(self, pick: int, stranger: str | None, amount: int | None) -> None:
+        who, event = list(self.auditor.events)[-1 - pick % len(self.auditor.events)]
+        who = self.mine(stranger) if stranger else who
         self.agree(
             GiveBack(who, event, REASON, amount),
             who,

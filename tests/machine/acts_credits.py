@@ -23,7 +23,7 @@ from ledger import (
 )
 from tests.kit.factories import ADMIN
 from tests.machine import auditor_usage
-from tests.machine.auditor import Verdict
+from tests.machine.auditor import MICRO, Verdict
 from tests.machine.story import REASON, Story, credits_micro, features, names, picks
 
 # Who may exchange credits with whom.
@@ -33,11 +33,12 @@ ago = st.one_of(
     st.sampled_from([timedelta(0), timedelta(minutes=-5), timedelta(minutes=-6), timedelta(days=2)]),
     st.integers(0, 90 * 24).map(lambda hours: timedelta(hours=hours)),
 )
-uses = st.tuples(st.integers(1, 12), features, credits_micro, ago)
+uses = st.tuples(st.integers(1, 40), features, credits_micro, ago)
 Use = tuple[int, str, int, timedelta]
 
 
 class Credits(Story):
+    @precondition(lambda self: len(self.auditor.zones) < len(ORGANISATIONS) or len(self.done) % 5 == 0)
     @rule(name=names, zone=st.sampled_from(["Europe/Berlin", "Asia/Tokyo"]))
     def open(self, name: str, zone: str) -> None:
         who, organisation = self.mine(name), ORGANISATIONS[name]
@@ -47,7 +48,7 @@ class Credits(Story):
         command = OpenAccount(who, name, zone=zone, organisation=organisation)
         self.agree(command, decide=lambda _: Verdict("invalid_command" if known else None))
 
-    @rule(feature=features, price=credits_micro, back=ago)
+    @rule(feature=features, price=st.integers(1, 3 * MICRO), back=ago)
     def set_price(self, feature: str, price: int, back: timedelta) -> None:
         what, since = self.mine(feature), self.now - back
         command = SetFeaturePrice(what, price, effective_at=since)
@@ -119,7 +120,9 @@ class Credits(Story):
 
     @rule(name=names, use=uses)
     def use(self, name: str, use: Use) -> None:
-        who, event = self.mine(name), self.event(use)
+        self.charge(self.mine(name), self.event(use))
+
+    def charge(self, who: str, event: UsageEvent) -> None:
         # A lone event of the future is refused before anybody looks whether its id is known.
         early = "invalid_command" if event.occurred_at > self.now + timedelta(minutes=5) else None
         is_known = (who, event.event_id) in self.auditor.events
@@ -132,6 +135,15 @@ class Credits(Story):
         )
         if receipt is not None:
             assert receipt.replayed is is_known
+
+    @precondition(lambda self: self.batch_ids)
+    @rule(name=names, number=st.integers(1, 40), extra=st.sampled_from([-5 * MICRO, 0, 1, 5 * MICRO, 60 * MICRO]))
+    def use_up(self, name: str, number: int, extra: int) -> None:
+        """All that is there, a little less, or more, which needs an overdraft."""
+        who = self.mine(name)
+        quantity = self.auditor.available(who, self.now) + extra
+        if quantity > 0:
+            self.charge(who, UsageEvent(f"e{number}", self.mine("units"), self.now, quantity))
 
     def event(self, use: Use) -> UsageEvent:
         number, feature, quantity, back = use

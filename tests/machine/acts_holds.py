@@ -3,14 +3,14 @@
 from datetime import timedelta
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import precondition, rule
 
 from ledger import CaptureHold, ExtendHold, PlaceHold, ReleaseHold
 from tests.machine import auditor_holds
 from tests.machine.acts_credits import ago
-from tests.machine.story import REASON, Story, credits_micro, features, names
+from tests.machine.story import REASON, Story, credits_micro, features, names, picks, strangers
 
-references = st.sampled_from(["job-1", "job-2", "job-3", "job-4"])
+references = st.sampled_from(["job-1", "job-2", "job-3", "job-4", "job-5", "job-6"])
 spans = st.sampled_from([timedelta(hours=-1), timedelta(hours=1), timedelta(days=1), timedelta(days=60)])
 
 
@@ -24,25 +24,24 @@ class Holds(Story):
             decide=lambda books: auditor_holds.place(books, who, reference, feature, amount, until, at=self.now),
         )
 
-    @rule(name=names, reference=references)
-    def place_it_again(self, name: str, reference: str) -> None:
-        who = self.mine(name)
-        one = auditor_holds.find(self.auditor, who, reference)
-        if one is not None:
-            same = (reference, one.feature, one.amount, one.until)
-            self.agree(
-                PlaceHold(who, *same), who, decide=lambda books: auditor_holds.place(books, who, *same, at=self.now)
-            )
+    @precondition(lambda self: self.auditor.holds)
+    @rule(pick=picks)
+    def place_it_again(self, pick: int) -> None:
+        one = self.some_hold(pick)
+        who, same = one.account, (one.reference, one.feature, one.amount, one.until)
+        self.agree(PlaceHold(who, *same), who, decide=lambda books: auditor_holds.place(books, who, *same, at=self.now))
 
+    @precondition(lambda self: self.auditor.holds)
     @rule(
-        name=names,
-        reference=references,
-        event=st.integers(1, 12).map(lambda number: f"e{number}"),
+        pick=picks,
+        stranger=strangers,
+        event=st.integers(1, 40).map(lambda number: f"e{number}"),
         amount=st.none() | credits_micro,
         back=st.none() | ago,
     )
-    def capture(self, name: str, reference: str, event: str, amount: int | None, back: timedelta | None) -> None:
-        who, happened = self.mine(name), None if back is None else self.now - back
+    def capture(self, pick: int, stranger: str | None, event: str, amount: int | None, back: timedelta | None) -> None:
+        who, reference = self.hold_of(pick, stranger)
+        happened = None if back is None else self.now - back
         # When the work happened is looked at before the account is.
         early = "invalid_command" if back is not None and back < timedelta(minutes=-5) else None
         self.agree(
@@ -52,15 +51,22 @@ class Holds(Story):
             early=early,
         )
 
-    @rule(name=names, reference=references)
-    def release(self, name: str, reference: str) -> None:
-        who = self.mine(name)
+    def hold_of(self, pick: int, stranger: str | None) -> tuple[str, str]:
+        one = self.some_hold(pick)
+        return self.mine(stranger) if stranger else one.account, one.reference
+
+    @precondition(lambda self: self.auditor.holds)
+    @rule(pick=picks, stranger=strangers)
+    def release(self, pick: int, stranger: str | None) -> None:
+        who, reference = self.hold_of(pick, stranger)
         command = ReleaseHold(who, reference, REASON)
         self.agree(command, who, decide=lambda books: auditor_holds.release(books, who, reference, at=self.now))
 
-    @rule(name=names, reference=references, span=spans)
-    def extend_hold(self, name: str, reference: str, span: timedelta) -> None:
-        who, until = self.mine(name), self.now + span
+    @precondition(lambda self: self.auditor.holds)
+    @rule(pick=picks, stranger=strangers, span=spans)
+    def extend_hold(self, pick: int, stranger: str | None, span: timedelta) -> None:
+        who, reference = self.hold_of(pick, stranger)
+        until = self.now + span
         self.agree(
             ExtendHold(who, reference, until, REASON),
             who,

@@ -65,6 +65,19 @@ class Event:
     hold: str | None = None
 
 
+@dataclass
+class CodeSet:
+    """Gift codes that are worth the same; who redeemed which of them."""
+
+    credit_type: str
+    amount: int
+    days: int | None
+    until: datetime | None
+    limit: int
+    is_disabled: bool = False
+    redeemed: dict[str, str] = field(default_factory=dict)
+
+
 class Move(NamedTuple):
     """One amount from one bucket to another; no place is usage on debt."""
 
@@ -116,6 +129,7 @@ class Auditor:
     events: dict[tuple[str, str], Event] = field(default_factory=dict)
     used: dict[tuple[str, date, str, str], int] = field(default_factory=dict)
     references: list[str] = field(default_factory=list)
+    code_sets: list[CodeSet] = field(default_factory=list)
 
     def book(self, kind: str, account: str, moves: list[Move]) -> int:
         """Write an act down and move what it moves; answers its place."""

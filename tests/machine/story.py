@@ -18,13 +18,13 @@ from ledger.models import account, batch, hold, metadata, usage_daily
 from ledger.queries.accounts import customers
 from ledger.reconcile import reconcile
 from tests.kit.factories import ADMIN
-from tests.machine.auditor import MICRO, Auditor, Verdict
+from tests.machine.auditor import MICRO, Auditor, Hold, Verdict
 
 COMPANY = ZoneInfo("Europe/Berlin")
 START = datetime(2026, 3, 27, 21, tzinfo=UTC)
 REASON = Reason("machine", "a random command")
 
-names = st.sampled_from(["acme", "bolt", "core"])
+names = st.sampled_from(["acme", "acme", "acme", "bolt", "bolt", "core"])
 features = st.sampled_from(["images", "words"])
 credits_micro = st.one_of(st.integers(1, 40).map(lambda n: n * MICRO), st.integers(1, 3 * MICRO))
 picks = st.integers(0, 100)
@@ -63,6 +63,12 @@ class Story(RuleBasedStateMachine):
     def owner(self, place: int, stranger: str | None) -> str:
         """The account of a batch, unless somebody else is to try."""
         return self.mine(stranger) if stranger else self.auditor.lots[place].account
+
+    def some_hold(self, pick: int) -> Hold:
+        """A hold, mostly one that is still open."""
+        live = [one for one in self.auditor.holds if one.is_live(self.now)]
+        places = live if live and pick % 5 else self.auditor.holds
+        return places[-1 - pick % len(places)]
 
     def row_counts(self) -> tuple[int, ...]:
         with self.ledger.database.reader.connect() as connection:

@@ -10,6 +10,7 @@ from hypothesis.stateful import initialize, run_state_machine_as_test
 
 from ledger import CreditType, open_ledger
 from ledger.clock import FixedClock
+from tests.machine.acts_codes import Codes
 from tests.machine.acts_corrections import Corrections
 from tests.machine.acts_credits import Credits
 from tests.machine.acts_holds import Holds
@@ -19,14 +20,15 @@ from tests.machine.story import START
 from tests.operations.books import audit
 
 
-class Books(Credits, Holds, Corrections, Sharing):
+class Books(Credits, Holds, Corrections, Sharing, Codes):
     """A story of all of them."""
 
     @initialize()
     def begin(self) -> None:
         for name, zone in (("acme", "America/New_York"), ("bolt", "Asia/Tokyo")):
             self.open(name, zone)
-        self.set_price("images", MICRO, timedelta(days=60))
+        self.set_price("images", MICRO, timedelta(days=100))
+        self.set_price("units", MICRO, timedelta(days=100))
         self.grant("acme", CreditType.REFERRAL, 30 * MICRO, None, None, 0)
         self.top_up("bolt", 30 * MICRO, 1000, 1)
 
