@@ -82,7 +82,9 @@ class Ledger:
                 work.flush()
             # A decision about a request is the second person's.
             is_needed = context.approval_id is None and self._needs_approval(command, outcome, actor)
-            return replace(outcome.receipt, needs_approval=is_needed)
+            # Nothing is booked; what was booked before keeps its number.
+            number = outcome.receipt.transaction_id if outcome.nothing_to_do else None
+            return replace(outcome.receipt, needs_approval=is_needed, transaction_id=number)
 
         # The unit of work ends without a commit.
         return self._carry_out(attempt)
