@@ -51,6 +51,31 @@ def test_the_ledger_agrees_with_the_auditor(machine: type[Books], request: pytes
     play(machine, examples=30 if machine.ledger.database.is_sqlite else 15, steps=30)
 
 
+def test_meetings_that_chance_seldom_arranges(machine: type[Books]) -> None:
+    """A use of two batches given back in part, a hold that outlives its batch, a debt that a reversal brings back."""
+    story = machine()
+    story.begin()
+    story.grant("acme", CreditType.COMPENSATION, 10 * MICRO, 1, None, 0)
+    story.use_up("acme", 1, -5 * MICRO)
+    story.give_back(0, None, 7 * MICRO)
+    story.give_back(0, None, None)
+    story.place_hold("acme", "job-1", "images", 6 * MICRO, timedelta(days=60))
+    story.place_hold("acme", "job-2", "images", 6 * MICRO, timedelta(days=60))
+    story.wait(timedelta(days=45))
+    story.capture(1, None, "e2", MICRO, None)
+    story.wait(timedelta(days=45))
+    story.ask_overdraft("acme", 60 * MICRO, None, True)
+    story.use_up("acme", 3, 20 * MICRO)
+    story.grant("acme", CreditType.COMPENSATION, 5 * MICRO, None, None, 0)
+    story.reverse(0)
+    story.give_back(0, None, 21 * MICRO)
+    story.transfer("bolt", "acme", 3 * MICRO, None, False)
+    story.reverse(0)
+    story.refund(2, None, MICRO)
+    story.the_books_are_the_same()
+    story.teardown()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif("'slow' not in config.getoption('-m')", reason="long; ask for it with -m slow")
 def test_the_ledger_agrees_with_the_auditor_for_a_long_time(machine: type[Books]) -> None:
