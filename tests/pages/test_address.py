@@ -37,7 +37,7 @@ def test_what_is_chosen_appears_in_the_address_and_defaults_do_not(pages: Pages)
 
 
 def test_nonsense_means_the_default(pages: Pages) -> None:
-    app = pages.open(AUDIT, sort="sideways", period="yesteryear", page="many", kind="gift", evil="1", all="perhaps")
+    app = pages.open(AUDIT, sort="sideways", period="yesteryear", page="many", kind="juggle", evil="1", all="perhaps")
     assert not app.exception
     assert not app.error
     assert set(app.query_params) <= {"as"}
