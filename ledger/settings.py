@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 
@@ -36,6 +36,30 @@ class Settings(BaseSettings):
     )
     sandbox_clock: datetime | None = Field(
         None, description="Sandbox only: the ledger takes this instant for now, such as 2026-04-06T08:00:00Z"
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8501", description="Address of this product as people type it; links in mails begin with it"
+    )
+    smtp_host: str = Field("", description="Mail server; empty: mails become files in MAIL_FOLDER")
+    smtp_port: int = Field(587, ge=1, le=65_535, description="Port of the mail server")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection to the mail server is protected"
+    )
+    smtp_user: str = Field("", description="Name at the mail server; empty: no sign-in")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password at the mail server")
+    mail_from: str = Field("credits@localhost", description="Sender of all mails")
+    mail_folder: Path = Field(Path("var/mail"), description="Where mails are written as files without a mail server")
+    operators_mail: str = Field("", description="Who is told when a job fails, separated by commas")
+    run_jobs: bool = Field(True, description="Whether the server runs the jobs; false where cron does")
+    ray_address: str = Field("", description="A running Ray cluster that computes forecasts; empty: this machine")
+    key_requests_per_minute: int = Field(6_000, gt=0, description="Requests a minute that one API key may make")
+    customer_requests_per_minute: int = Field(
+        3_000, gt=0, description="Requests a minute about one customer, over all keys"
+    )
+    retention_days: int = Field(
+        400,
+        ge=30,
+        description="Days that runs of jobs, bodies of mails and old forecasts are kept; facts stay for ever",
     )
     dev_identity: bool = Field(
         False, description="Development only: choose who you are from a list instead of signing in"

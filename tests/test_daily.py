@@ -54,10 +54,11 @@ def live(ledger: Ledger, day: int, dice: random.Random) -> None:
 def years(url: str, jobs: Callable[[Ledger], None], days: int) -> dict[str, list[Any]]:
     """A company's days, with ``jobs`` every morning."""
     empty = open_ledger(url)
-    clock = start(empty.database, BEGIN)
+    start(empty.database, BEGIN)
     empty.database.dispose()
     ledger = open_ledger(url)
-    assert isinstance(ledger.clock, SandboxClock)
+    clock = ledger.clock
+    assert isinstance(clock, SandboxClock)
     seed_plans(ledger, actor=ADMIN, currency="EUR")
     price_feature(ledger)
     for account, plan in (("acme", "basic"), ("zeta", "pro")):

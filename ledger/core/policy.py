@@ -9,6 +9,8 @@ class Role(StrEnum):
     ACCOUNT_MANAGER = "account_manager"
     ADMIN = "admin"
     SYSTEM = "system"
+    # A holder of an API key: may what the scopes of the key say, whatever its role.
+    SERVICE = "service"
 
 
 class Permission(StrEnum):
@@ -36,15 +38,20 @@ class Permission(StrEnum):
     DECIDE_APPROVAL = "decide_approval"
     CLOSE_PERIOD = "close_period"
     REOPEN_PERIOD = "reopen_period"
+    MANAGE_KEYS = "manage_keys"
+    MANAGE_ALERTS = "manage_alerts"
+    HANDLE_ALERTS = "handle_alerts"
+    MANAGE_MAIL = "manage_mail"
 
 
 _READ = frozenset({Permission.VIEW_PORTFOLIO, Permission.VIEW_CUSTOMER, Permission.VIEW_LEDGER, Permission.EXPORT})
 
 GRANTED: dict[Role, frozenset[Permission]] = {
-    Role.FINANCE: _READ | {Permission.CLOSE_PERIOD},
-    Role.ACCOUNT_MANAGER: _READ | {Permission.ASK_APPROVAL},
+    Role.FINANCE: _READ | {Permission.CLOSE_PERIOD, Permission.HANDLE_ALERTS},
+    Role.ACCOUNT_MANAGER: _READ | {Permission.ASK_APPROVAL, Permission.HANDLE_ALERTS},
     Role.ADMIN: frozenset(Permission) - {Permission.CLOSE_PERIOD},
     Role.SYSTEM: frozenset(Permission),
+    Role.SERVICE: frozenset(),
 }
 # What a role may ask a second person to let happen, beyond what it may do by itself.
 ASKABLE: dict[Role, frozenset[Permission]] = {
@@ -60,6 +67,33 @@ ASKABLE: dict[Role, frozenset[Permission]] = {
     ),
     Role.ADMIN: GRANTED[Role.ADMIN],
     Role.SYSTEM: GRANTED[Role.SYSTEM],
+    Role.SERVICE: frozenset(),
+}
+
+
+class Scope(StrEnum):
+    """What an API key may be used for."""
+
+    USAGE_WRITE = "usage:write"
+    BALANCE_READ = "balance:read"
+    GRANTS_WRITE = "grants:write"
+    CORRECTIONS_WRITE = "corrections:write"
+    CUSTOMERS_WRITE = "customers:write"
+    REPORTS_READ = "reports:read"
+    ADMIN = "admin"
+
+
+SCOPES: dict[Scope, frozenset[Permission]] = {
+    Scope.USAGE_WRITE: frozenset({Permission.RECORD_USAGE, Permission.MANAGE_HOLDS}),
+    Scope.BALANCE_READ: frozenset({Permission.VIEW_CUSTOMER}),
+    Scope.GRANTS_WRITE: frozenset({Permission.ISSUE_GRANT, Permission.RECORD_TOP_UP}),
+    Scope.CORRECTIONS_WRITE: frozenset(
+        {Permission.ADJUST_BALANCE, Permission.TRANSFER, Permission.REFUND, Permission.EXTEND_EXPIRY}
+    ),
+    Scope.CUSTOMERS_WRITE: frozenset({Permission.MANAGE_CUSTOMERS, Permission.MANAGE_PLANS}),
+    Scope.REPORTS_READ: _READ,
+    # A program is nobody's second person, and makes no keys for others.
+    Scope.ADMIN: GRANTED[Role.ADMIN] - {Permission.DECIDE_APPROVAL, Permission.MANAGE_KEYS},
 }
 
 # How a person would name the act, for sentences such as "You may not issue credits".
@@ -88,28 +122,43 @@ ACT_WORDS: dict[Permission, str] = {
     Permission.DECIDE_APPROVAL: "decide about requests",
     Permission.CLOSE_PERIOD: "close a period",
     Permission.REOPEN_PERIOD: "open a closed period again",
+    Permission.MANAGE_KEYS: "make or revoke API keys",
+    Permission.MANAGE_ALERTS: "change the rules of alerts",
+    Permission.HANDLE_ALERTS: "handle alerts",
+    Permission.MANAGE_MAIL: "send mail again",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: an e-mail address, the name of an API key, or "system"; written into every transaction."""
+    """Who acts: an e-mail address, "key:" and the prefix of an API key, or "system"; written into every transaction.
+
+    ``scopes`` are those of an API key and say what it may do; None for people, whose role says it.
+    """
 
     id: str
     role: Role
+    scopes: frozenset[Scope] | None = None
 
 
 SYSTEM = Actor("system", Role.SYSTEM)
 
 
 def allows(actor: Actor, permission: Permission) -> bool:
-    """Whether that actor's role holds the permission."""
+    """Whether that actor's role, or one of its scopes, holds the permission."""
+    if actor.scopes is not None:
+        return any(permission in SCOPES[scope] for scope in actor.scopes)
     return permission in GRANTED[actor.role]
 
 
 def roles_with(permission: Permission) -> tuple[Role, ...]:
     """The human roles that hold a permission, to tell people whom to ask."""
     return tuple(role for role in Role if role is not Role.SYSTEM and permission in GRANTED[role])
+
+
+def scopes_with(permission: Permission) -> tuple[Scope, ...]:
+    """The scopes that hold a permission, to tell the holder of a key which one is missing."""
+    return tuple(scope for scope in Scope if permission in SCOPES[scope])
 
 
 def may_ask(actor: Actor, permission: Permission) -> bool:

@@ -7,7 +7,7 @@ check does not see triggers, so test databases are built by migrating.
 from ledger.models.base import Id, Instant, Json, metadata
 from ledger.models.books import OWED, account, batch, company, customer, entry, transaction, usage_daily, usage_event
 from ledger.models.catalog import allocation, bundle, bundle_feature, feature_price, package, plan, subscription
-from ledger.models.derived import draft, forecast_run
+from ledger.models.derived import calibration, draft, forecast_run
 from ledger.models.moves import approval, batch_extension, hold, hold_part, period_close, refund, seal
 from ledger.models.people import (
     gift_code,
@@ -17,6 +17,18 @@ from ledger.models.people import (
     referral,
     referral_code,
     referral_programme,
+)
+from ledger.models.service import (
+    alert,
+    alert_rule,
+    alert_watch,
+    api_key,
+    job,
+    job_run,
+    lease,
+    mail,
+    mail_block,
+    rate_limit,
 )
 
 APPEND_ONLY = (
@@ -43,12 +55,17 @@ __all__ = [
     "Instant",
     "Json",
     "account",
+    "alert",
+    "alert_rule",
+    "alert_watch",
     "allocation",
+    "api_key",
     "approval",
     "batch",
     "batch_extension",
     "bundle",
     "bundle_feature",
+    "calibration",
     "company",
     "customer",
     "draft",
@@ -59,12 +76,18 @@ __all__ = [
     "gift_code_set",
     "hold",
     "hold_part",
+    "job",
+    "job_run",
+    "lease",
+    "mail",
+    "mail_block",
     "metadata",
     "package",
     "period_close",
     "plan",
     "pool_member",
     "pool_usage",
+    "rate_limit",
     "referral",
     "referral_code",
     "referral_programme",

@@ -14,6 +14,10 @@ _DEBT = " OR ".join(
     f"(from_bucket = '{a}' AND to_bucket = '{b}')"
     for a, b in sorted(DEBT_MOVES, key=lambda move: move[0] is Bucket.OWED)
 )
+# Neither usage nor holds: what is rare among entries.
+MOVEMENT = sa.text(
+    "to_bucket <> 'consumed' AND to_bucket <> 'held' AND from_bucket <> 'consumed' AND from_bucket <> 'held'"
+)
 # How usage on debt is counted in usage_daily: it has no batch, so it has no credit type.
 OWED = Bucket.OWED.value
 
@@ -211,12 +215,10 @@ entry = sa.Table(
     sa.Index("ix_entry_account_id_id", "account_id", "id"),
     sa.Index("ix_entry_transaction_id", "transaction_id"),
     sa.Index("ix_entry_batch_id", "batch_id"),
-    # Everything but usage is rare: grants, expiries and corrections of a period are read from here.
+    # Everything but usage and holds is rare: grants, expiries and corrections of a period are read from here.
+    sa.Index("ix_entry_movement", "effective_at", postgresql_where=MOVEMENT, sqlite_where=MOVEMENT),
     sa.Index(
-        "ix_entry_movement",
-        "effective_at",
-        postgresql_where=sa.text("to_bucket <> 'consumed'"),
-        sqlite_where=sa.text("to_bucket <> 'consumed'"),
+        "ix_entry_account_movement", "account_id", "effective_at", postgresql_where=MOVEMENT, sqlite_where=MOVEMENT
     ),
     # What was given back of a use is rarer still, and asked for with every list of events.
     sa.Index(

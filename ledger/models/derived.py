@@ -15,6 +15,15 @@ forecast_run = sa.Table(
     comment="Derived: daily burn ahead per customer; can be thrown away and computed again",
 )
 
+calibration = sa.Table(
+    "calibration",
+    metadata,
+    sa.Column("as_of", sa.Date, primary_key=True, comment="last complete day in the company zone"),
+    sa.Column("computed_at", Instant, nullable=False),
+    sa.Column("body", Json, nullable=False),
+    comment="Derived: how wrong forecasts of the past were, pooled; can be thrown away and computed again",
+)
+
 draft = sa.Table(
     "draft",
     metadata,

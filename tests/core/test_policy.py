@@ -2,7 +2,18 @@
 
 import pytest
 
-from ledger.core.policy import ACT_WORDS, SYSTEM, Actor, Permission, Role, allows, roles_with
+from ledger.core.policy import (
+    ACT_WORDS,
+    SCOPES,
+    SYSTEM,
+    Actor,
+    Permission,
+    Role,
+    Scope,
+    allows,
+    roles_with,
+    scopes_with,
+)
 
 READ = {"view_portfolio", "view_customer", "view_ledger", "export"}
 WRITE = {
@@ -25,12 +36,17 @@ WRITE = {
     "ask_approval",
     "decide_approval",
     "reopen_period",
+    "manage_keys",
+    "manage_alerts",
+    "handle_alerts",
+    "manage_mail",
 }
 EXPECTED = {
-    Role.FINANCE: READ | {"close_period"},
-    Role.ACCOUNT_MANAGER: READ | {"ask_approval"},
+    Role.FINANCE: READ | {"close_period", "handle_alerts"},
+    Role.ACCOUNT_MANAGER: READ | {"ask_approval", "handle_alerts"},
     Role.ADMIN: READ | WRITE,
     Role.SYSTEM: READ | WRITE | {"close_period"},
+    Role.SERVICE: set(),
 }
 
 
@@ -48,3 +64,18 @@ def test_people_are_told_whom_to_ask() -> None:
     assert roles_with(Permission.ISSUE_GRANT) == (Role.ADMIN,)
     assert roles_with(Permission.EXPORT) == (Role.FINANCE, Role.ACCOUNT_MANAGER, Role.ADMIN)
     assert allows(SYSTEM, Permission.RUN_JOBS)
+
+
+def test_a_key_may_what_its_scopes_say() -> None:
+    meter = Actor("key:abc", Role.SERVICE, frozenset({Scope.USAGE_WRITE, Scope.BALANCE_READ}))
+    allowed = {permission for permission in Permission if allows(meter, permission)}
+    assert allowed == {Permission.RECORD_USAGE, Permission.MANAGE_HOLDS, Permission.VIEW_CUSTOMER}
+    assert set(SCOPES) == set(Scope)
+    assert scopes_with(Permission.ISSUE_GRANT) == (Scope.GRANTS_WRITE, Scope.ADMIN)
+
+
+@pytest.mark.parametrize("scope", Scope)
+def test_no_key_decides_as_a_second_person_or_makes_keys(scope: Scope) -> None:
+    holder = Actor("key:abc", Role.ADMIN, frozenset({scope}))
+    assert not allows(holder, Permission.DECIDE_APPROVAL)
+    assert not allows(holder, Permission.MANAGE_KEYS)

@@ -37,6 +37,7 @@ DEBT = (
     "(batch_id IS NULL) = ((from_bucket = 'consumed' AND to_bucket = 'owed') "
     "OR (from_bucket = 'owed' AND to_bucket = 'consumed'))"
 )
+MOVEMENT = "to_bucket <> 'consumed' AND to_bucket <> 'held' AND from_bucket <> 'consumed' AND from_bucket <> 'held'"
 
 
 def upgrade() -> None:
@@ -63,6 +64,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("from_bucket = 'consumed'"),
         sqlite_where=sa.text("from_bucket = 'consumed'"),
     )
+    # Holds come and go with usage, so they leave the index of what is rare.
+    if is_postgresql:
+        op.drop_index("ix_entry_movement", table_name="entry")
+    movement = sa.text(MOVEMENT)
+    for name, columns in (
+        ("ix_entry_movement", ["effective_at"]),
+        ("ix_entry_account_movement", ["account_id", "effective_at"]),
+    ):
+        op.create_index(name, "entry", columns, postgresql_where=movement, sqlite_where=movement)
     _forbid_changes(is_postgresql)
 
 
@@ -162,7 +172,6 @@ def _rebuild_entries() -> None:
         ("ix_entry_transaction_id", ["transaction_id"]),
     ):
         op.create_index(name, "entry", column)
-    op.create_index("ix_entry_movement", "entry", ["effective_at"], sqlite_where=sa.text("to_bucket <> 'consumed'"))
 
 
 def _rebuild_events() -> None:
