@@ -125,6 +125,13 @@ SECTIONS = {
             url_path="catalog",
             help="Prices, packages, bundles and plans, with a calculator.",
         ),
+        st.Page(
+            "system/settings.py",
+            title="Settings & health",
+            icon=":material/monitor_heart:",
+            url_path="settings",
+            help="Does everything work, and what is it set to.",
+        ),
     ],
 }
 

@@ -51,6 +51,7 @@ from analytics.frames.holds import (
     load_open_holds_total,
     load_past_holds,
 )
+from analytics.frames.jobs import Installation, load_installation
 from analytics.frames.journal import (
     ACCOUNT_MOVEMENTS,
     BATCH_ENTRIES,
@@ -180,6 +181,7 @@ __all__ = [
     "FrameError",
     "Funnel",
     "Holdings",
+    "Installation",
     "Overdraft",
     "PlanVersion",
     "Portfolio",
@@ -230,6 +232,7 @@ __all__ = [
     "load_head",
     "load_history",
     "load_holdings",
+    "load_installation",
     "load_member_usage",
     "load_members",
     "load_movements",

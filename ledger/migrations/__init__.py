@@ -1,5 +1,6 @@
 """History of the schema. `upgrade` brings a database to the newest version; it is safe to repeat."""
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -41,10 +42,18 @@ def upgrade(
     database.dispose()
 
 
-def pending(url: str) -> tuple[str | None, str | None]:
+def pending(url: str) -> tuple[str | None, str]:
     """The version that a database has and the newest one; equal when nothing is pending."""
     database = Database(url)
     with database.reader.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     database.dispose()
-    return current, ScriptDirectory.from_config(_config()).get_current_head()
+    return current, newest()
+
+
+@cache
+def newest() -> str:
+    """The newest version that this product brings along."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head

@@ -10,6 +10,7 @@ from ledger.queries.approvals import approval_by_id, approvals, approvals_waitin
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
 from ledger.queries.files import given_since
 from ledger.queries.holds import event_by_id, event_parts, open_holds, open_holds_total, past_holds
+from ledger.queries.jobs import books_head, schema_version
 from ledger.queries.journal import (
     TransactionFilter,
     TransactionSort,
@@ -65,6 +66,7 @@ __all__ = [
     "batch_accounts",
     "batch_entries",
     "batches",
+    "books_head",
     "bundles",
     "companies",
     "customers",
@@ -109,6 +111,7 @@ __all__ = [
     "referrals",
     "refundable",
     "refunds",
+    "schema_version",
     "spendable",
     "subscriptions",
     "transaction_by_id",

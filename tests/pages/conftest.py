@@ -39,6 +39,7 @@ READ_PAGES = (
     "customers/referrals.py",
     "system/audit.py",
     "system/catalog.py",
+    "system/settings.py",
 )
 WRITE_PAGES = ("credits/grants.py", "credits/bulk.py", "credits/top_ups.py", "credits/adjustments.py")
 # Where account managers may ask for what admins do.
