@@ -20,6 +20,7 @@ from ledger.models.people import (
 )
 from ledger.models.service import (
     alert,
+    alert_look,
     alert_rule,
     alert_watch,
     api_key,
@@ -56,6 +57,7 @@ __all__ = [
     "Json",
     "account",
     "alert",
+    "alert_look",
     "alert_rule",
     "alert_watch",
     "allocation",

@@ -159,7 +159,9 @@ alert = sa.Table(
     sa.Column("account_id", Id, sa.ForeignKey(account.c.id), nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("level", sa.Integer, nullable=False, comment="days, per cent, or 0 for kinds without levels"),
-    sa.Column("subject", sa.Text, nullable=False, comment="batch:<id>, feature:<key>, or empty"),
+    sa.Column(
+        "subject", sa.Text, nullable=False, comment="batch:<id>, period:<day>, feature:<key>, own:<unit>, or empty"
+    ),
     sa.Column("crossing", sa.Integer, nullable=False, comment="from 1: how often the line was crossed"),
     sa.Column("batch_id", Id, sa.ForeignKey(batch.c.id), nullable=True),
     sa.Column("severity", sa.Text, nullable=False),
@@ -170,6 +172,7 @@ alert = sa.Table(
     sa.Column("snoozed_until", Instant, nullable=True),
     sa.Column("handled_by", sa.Text, nullable=True),
     sa.Column("handled_at", Instant, nullable=True),
+    sa.Column("untold", Json, nullable=True, comment="who is still to be told by mail; null: nobody"),
     one_of("severity", SEVERITIES),
     one_of("state", ALERT_STATES),
     sa.CheckConstraint("(state = 'snoozed') = (snoozed_until IS NOT NULL)", name="snoozed"),
@@ -179,6 +182,12 @@ alert = sa.Table(
         "raised_at",
         postgresql_where=sa.text("state <> 'done'"),
         sqlite_where=sa.text("state <> 'done'"),
+    ),
+    sa.Index(
+        "ix_alert_untold",
+        "raised_at",
+        postgresql_where=sa.text("untold IS NOT NULL"),
+        sqlite_where=sa.text("untold IS NOT NULL"),
     ),
     comment="One line crossed by one customer, told once",
 )
@@ -197,4 +206,16 @@ alert_watch = sa.Table(
         "better_since", Instant, nullable=True, comment="beyond the margin since then; recovers when long enough"
     ),
     comment="Where each line stands: a line that was crossed tells again only after it recovered",
+)
+
+alert_look = sa.Table(
+    "alert_look",
+    metadata,
+    sa.Column("account_id", Id, sa.ForeignKey(account.c.id), primary_key=True),
+    sa.Column("version", Micro, nullable=False, comment="of the account, when it was looked at"),
+    sa.Column("looked_at", Instant, nullable=False),
+    sa.Column("looked_on", sa.Date, nullable=False, comment="day in the company zone"),
+    sa.Column("again_at", Instant, nullable=True, comment="look again then, though nothing moved; null: no need"),
+    sa.Column("forecast_as_of", sa.Date, nullable=True, comment="newest forecast that was looked at"),
+    comment="How far the search for alerts has come with each account; can be emptied at any time",
 )

@@ -97,6 +97,18 @@ def upgrade() -> None:
         comment="Where each line stands: a line that was crossed tells again only after it recovered",
     )
     op.create_table(
+        "alert_look",
+        sa.Column("account_id", id_, nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False, comment="of the account, when it was looked at"),
+        sa.Column("looked_at", instant, nullable=False),
+        sa.Column("looked_on", sa.Date(), nullable=False, comment="day in the company zone"),
+        sa.Column("again_at", instant, nullable=True, comment="look again then, though nothing moved; null: no need"),
+        sa.Column("forecast_as_of", sa.Date(), nullable=True, comment="newest forecast that was looked at"),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_alert_look_account_id_account")),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_alert_look")),
+        comment="How far the search for alerts has come with each account; can be emptied at any time",
+    )
+    op.create_table(
         "alert_rule",
         sa.Column("id", id_, nullable=False),
         sa.Column("account_id", id_, nullable=True, comment="null: the default of all"),
@@ -188,7 +200,12 @@ def upgrade() -> None:
         sa.Column("account_id", id_, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("level", sa.Integer(), nullable=False, comment="days, per cent, or 0 for kinds without levels"),
-        sa.Column("subject", sa.Text(), nullable=False, comment="batch:<id>, feature:<key>, or empty"),
+        sa.Column(
+            "subject",
+            sa.Text(),
+            nullable=False,
+            comment="batch:<id>, period:<day>, feature:<key>, own:<unit>, or empty",
+        ),
         sa.Column("crossing", sa.Integer(), nullable=False, comment="from 1: how often the line was crossed"),
         sa.Column("batch_id", id_, nullable=True),
         sa.Column("severity", sa.Text(), nullable=False),
@@ -199,6 +216,7 @@ def upgrade() -> None:
         sa.Column("snoozed_until", instant, nullable=True),
         sa.Column("handled_by", sa.Text(), nullable=True),
         sa.Column("handled_at", instant, nullable=True),
+        sa.Column("untold", json, nullable=True, comment="who is still to be told by mail; null: nobody"),
         sa.CheckConstraint("(state = 'snoozed') = (snoozed_until IS NOT NULL)", name=op.f("ck_alert_snoozed")),
         sa.CheckConstraint("severity IN ('info', 'warning', 'critical')", name=op.f("ck_alert_severity")),
         sa.CheckConstraint("state IN ('new', 'seen', 'snoozed', 'done')", name=op.f("ck_alert_state")),
@@ -222,6 +240,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state <> 'done'"),
         sqlite_where=sa.text("state <> 'done'"),
+    )
+    op.create_index(
+        "ix_alert_untold",
+        "alert",
+        ["raised_at"],
+        unique=False,
+        postgresql_where=sa.text("untold IS NOT NULL"),
+        sqlite_where=sa.text("untold IS NOT NULL"),
     )
 
 
