@@ -1,7 +1,7 @@
 # One entry for people and for continuous integration. `make` alone lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run migrate real check test format lint types browser bench hammer drill screenshots clean product developer
+.PHONY: help demo run migrate real check test format lint types browser bench hammer drill screenshots goldens clean product developer
 
 PYTHON := .venv/bin/python
 PORT ?= 8501
@@ -58,6 +58,9 @@ drill: developer ## back up under load, restore elsewhere, prove that it is the 
 
 screenshots: developer browser ## photograph every page in both themes into screenshots/ (of URL=…, else of a demo); ARGS=--readme renews its picture
 	$(PYTHON) -m tools.screenshots $(URL) $(ARGS)
+
+goldens: developer ## write the mails that tests/mail compares with anew; read the difference before committing it
+	UPDATE_GOLDENS=1 $(PYTHON) -m pytest -q tests/mail/test_letters.py
 
 clean: ## remove caches and screenshots; the environment and the data stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis screenshots
