@@ -3,7 +3,7 @@
 from ledger.commands import Command, Reason
 from ledger.core.amounts import MICRO, Money, credits_to_micro, micro_to_text
 from ledger.core.plans import LEAD_CREDITS_MICRO, AllocationKind
-from ledger.core.policy import SYSTEM, Actor, Permission, Role
+from ledger.core.policy import SYSTEM, Actor, Permission, Role, Scope
 from ledger.core.records import AccountType, Batch, Bucket, CreditType, Take
 from ledger.core.referrals import ReferralState
 from ledger.errors import (
@@ -29,11 +29,15 @@ from ledger.errors import (
     NotSetUp,
     PeriodClosed,
     ReferenceUsed,
+    ScopeMissing,
+    TooManyRequests,
+    Unauthenticated,
     Unavailable,
 )
 from ledger.estimates import Estimate, estimate_cost
 from ledger.facade import Ledger, open_ledger
 from ledger.operations.allocations import AllocatePlanCredits
+from ledger.operations.api_keys import CreateApiKey, RevokeApiKey, RotateApiKey
 from ledger.operations.approvals import AskApproval, DecideApproval
 from ledger.operations.catalog import DefineBundle, DefinePackage, SetFeaturePrice
 from ledger.operations.corrections import AdjustBalance, VoidBatch
@@ -92,6 +96,7 @@ __all__ = [
     "Command",
     "Conflict",
     "ConvertLead",
+    "CreateApiKey",
     "CreateReferralCode",
     "CreditType",
     "DecideApproval",
@@ -156,12 +161,18 @@ __all__ = [
     "ReleaseReferral",
     "ReopenPeriod",
     "ReverseTransaction",
+    "RevokeApiKey",
     "Role",
+    "RotateApiKey",
+    "Scope",
+    "ScopeMissing",
     "SetFeaturePrice",
     "SetPoolMembers",
     "StartPlan",
     "Take",
+    "TooManyRequests",
     "TransferCredits",
+    "Unauthenticated",
     "Unavailable",
     "UndoFile",
     "UsageEvent",

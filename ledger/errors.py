@@ -2,8 +2,10 @@
 
 LedgerError
 ├── InvalidCommand          the command itself is wrong; carries every fault at once
+├── Unauthenticated         no API key, or one that is unknown, false, revoked or expired
 ├── NotPermitted            the actor's role may not do this
-│   └── ApprovalRequired    nobody may do this alone; ask a second person
+│   ├── ApprovalRequired    nobody may do this alone; ask a second person
+│   └── ScopeMissing        the API key was made for other things
 ├── NotFound                no such account, batch, feature, transaction
 ├── Conflict                true now, but at odds with what is already booked
 │   ├── KeyReused           the key was used before with other content
@@ -18,6 +20,7 @@ LedgerError
 │   └── NotAllowedNow       the rule of that act forbids it as things stand; says which and what to do instead
 ├── InsufficientCredits     not enough open credits; nothing was booked
 ├── LimitReached            a member's limit in a pool; nothing was booked
+├── TooManyRequests         the API key, or all keys together for one customer, ask too often
 ├── GatewayError            somebody else's machine
 │   ├── NotSetUp            the database is there but holds no ledger yet
 │   └── Unavailable         the database (or a provider) did not answer; safe to repeat with the same key
@@ -75,6 +78,23 @@ class ApprovalRequired(NotPermitted):
             "that one person may move alone"
         )
         LedgerError.__init__(self, f"{why}: ask for approval by a second person. Nothing was booked.")
+
+
+class ScopeMissing(NotPermitted):
+    code = "scope_missing"
+
+    def __init__(self, *, act: str, scopes: tuple[str, ...]) -> None:
+        self.act, self.scopes = act, scopes
+        means = f"use a key with the scope {' or '.join(scopes)}" if scopes else "no API key may"
+        LedgerError.__init__(self, f"This API key may not {act}; {means}.")
+
+
+class Unauthenticated(LedgerError):
+    code = "unauthenticated"
+
+    def __init__(self, *, why: str) -> None:
+        self.why = why
+        super().__init__(f"Not signed in: {why}. Send the header Authorization: Bearer <API key>.")
 
 
 class NotFound(LedgerError):
@@ -187,6 +207,17 @@ class LimitReached(LedgerError):
             f"{member} may use {micro_to_text(limit_micro)} credits per {period} and has used "
             f"{micro_to_text(used_micro)}; {micro_to_text(required_micro)} more are too many until "
             f"{resets_at:%Y-%m-%d %H:%M} UTC. Nothing was booked."
+        )
+
+
+class TooManyRequests(LedgerError):
+    code = "too_many_requests"
+
+    def __init__(self, *, whose: str, per_minute: int, retry_after_seconds: int) -> None:
+        self.whose, self.per_minute, self.retry_after_seconds = whose, per_minute, retry_after_seconds
+        super().__init__(
+            f"{whose} may make {per_minute:,} requests a minute; try again in {retry_after_seconds} s. "
+            "Nothing was booked."
         )
 
 

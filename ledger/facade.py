@@ -16,10 +16,19 @@ from ledger.coalescing import Coalescer, Request, book_together
 from ledger.commands import Command, Outcome, text_faults
 from ledger.context import AlreadyDone, Context, Rules
 from ledger.core.amounts import MICRO
-from ledger.core.policy import ACT_WORDS, Actor, Permission, allows, may_ask, needs_second_person, roles_with
+from ledger.core.policy import (
+    ACT_WORDS,
+    Actor,
+    Permission,
+    allows,
+    may_ask,
+    needs_second_person,
+    roles_with,
+    scopes_with,
+)
 from ledger.database import Database, Work, is_transient
 from ledger.digest import digest_of
-from ledger.errors import ApprovalRequired, InvalidCommand, NotPermitted, NotSetUp, Unavailable
+from ledger.errors import ApprovalRequired, InvalidCommand, NotPermitted, NotSetUp, ScopeMissing, Unavailable
 from ledger.models import company, transaction
 from ledger.operations import HANDLERS
 from ledger.operations.usage import RecordUsage
@@ -127,8 +136,11 @@ class Ledger:
         return None if found is None else Receipt.from_body(found.receipt, transaction_id=found.id).as_replayed()
 
     def require(self, actor: Actor, permission: Permission) -> None:
-        """Raise NotPermitted unless the actor's role holds the permission."""
+        """Raise NotPermitted unless the actor's role, or a scope of its API key, holds the permission."""
         if not allows(actor, permission):
+            if actor.scopes is not None:
+                scopes = tuple(scope.value for scope in scopes_with(permission))
+                raise ScopeMissing(act=ACT_WORDS[permission], scopes=scopes)
             ask = tuple(role.value for role in roles_with(permission))
             raise NotPermitted(actor=actor.id, role=actor.role.value, act=ACT_WORDS[permission], ask=ask)
 

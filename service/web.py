@@ -12,12 +12,14 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from service import api
+
 _log = logging.getLogger(__name__)
 
 
 def routes() -> list[BaseRoute]:
-    """Routes beside the pages: none yet."""
-    return []
+    """Routes beside the pages: the HTTP API."""
+    return [api.mount()]
 
 
 def middleware() -> list[Middleware]:

@@ -7,6 +7,7 @@ from ledger.commands import Command, Outcome
 from ledger.context import Context
 from ledger.operations import (
     allocations,
+    api_keys,
     approvals,
     catalog,
     corrections,
@@ -53,6 +54,9 @@ HANDLERS: dict[type[Command], Callable[[Context, Any], Outcome]] = {
     holds.ReleaseHold: holds.release_hold,
     holds.ExtendHold: holds.extend_hold,
     give_back.GiveBack: give_back.give_back,
+    api_keys.CreateApiKey: api_keys.create_api_key,
+    api_keys.RotateApiKey: api_keys.rotate_api_key,
+    api_keys.RevokeApiKey: api_keys.revoke_api_key,
     expiry.ExpireDue: expiry.expire_due,
     files.BookFile: files.book_file,
     files.UndoFile: files.undo_file,
