@@ -16,12 +16,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analytics.executors import Executor
 from analytics.forecast import HORIZON_DAYS, Account, Floats, Forecast, Method, Regularity, forecast_many
 from ledger.core.amounts import MICRO
 
 DEFAULT_FILE = Path(__file__).with_name("calibration_default.json")
 ORIGINS_DAYS_AGO = (90, 120, 150)
 POOL_MEMBERS_MIN = 20
+# The 95 % range of n past errors takes rank (n + 1) × 0.025, which is the first only from 39 on.
+MEMBERS_MIN = 39
+# Days that are stored: each in the first week, then by weeks. Cumulative errors change slowly.
+HORIZONS = (*range(1, 8), 10, *range(14, HORIZON_DAYS, 7), HORIZON_DAYS)
 _WEEK = 7
 
 
@@ -52,6 +57,11 @@ class Calibration:
                 members = [member for member in made_alike if kind in (member.regularity, None)]
                 if len(members) >= POOL_MEMBERS_MIN:
                     self._pools[is_plain_mean, kind] = _pool(members)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are past forecasts enough, of full ones, for a 95 % range."""
+        return sum(not member.is_plain_mean for member in self.members) >= MEMBERS_MIN
 
     def ratios(self, forecast: Forecast) -> Floats:
         """The error ratios that apply to a forecast: shape (members, horizon days), median 1 on each day.
@@ -121,6 +131,7 @@ def build(
     source: str,
     origins_days_ago: Sequence[int] = ORIGINS_DAYS_AGO,
     processes: int | None = None,
+    executor: Executor | None = None,
 ) -> Calibration:
     """The calibration that the past of these accounts teaches.
 
@@ -149,7 +160,7 @@ def build(
                 known[account, days_ago, days_known] = _last_rows(history.iloc[: max(origin, 0)], days_known)
                 used[account, days_ago, days_known] = after[:HORIZON_DAYS]
     known = {key: frame for key, frame in known.items() if len(frame)}
-    forecasts = forecast_many(known, processes=processes)
+    forecasts = forecast_many(known, processes=processes, executor=executor)
     members = [
         Member(forecast.regularity, forecast.method is Method.MEAN, error_ratios(forecast, used[key]))
         for key, forecast in forecasts.items()

@@ -8,10 +8,8 @@ Prophet is imported inside the fit, because pages that only read stored forecast
 """
 
 import logging
-import multiprocessing
-import os
 from collections.abc import Hashable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -21,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analytics.executors import Executor, on_this_machine
 from ledger.core.amounts import MICRO
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ TREND_DAYS_MIN = 42
 
 _FLAT_LEG_DAYS = 84
 _RESIDUAL_DAYS = 182
-# A worker process imports Prophet first (about two seconds), so a pool pays off only from some series on.
-_SERIES_PER_PROCESS_MIN = 40
 
 
 class Method(StrEnum):
@@ -162,22 +159,17 @@ def forecast_many(
     as_of: date | None = None,
     horizon_days: int = HORIZON_DAYS,
     processes: int | None = None,
+    executor: Executor | None = None,
 ) -> dict[Account, Forecast]:
-    """The forecast of many accounts, by account, in the order given; the same figures however many processes work.
+    """The forecast of many accounts, by account, in the order given; the same figures wherever they are computed.
 
-    Args: histories as for `daily_burn`, by account; processes: 1 works in this process, None decides by the
-    number of accounts and cores. Workers are spawned, never forked: a fork after Prophet has run hangs.
+    Args: histories as for `daily_burn`, by account; processes as for `executors.on_this_machine`, unless an executor
+    is given.
     """
-    if processes is None:
-        processes = max(1, min(os.cpu_count() or 1, len(histories) // _SERIES_PER_PROCESS_MIN))
     work = [(history, as_of, horizon_days) for history in histories.values()]
-    if processes == 1:
-        results = [_forecast_one(item) for item in work]
-    else:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(max_workers=processes, mp_context=spawn) as pool:
-            results = list(pool.map(_forecast_one, work, chunksize=8))
-    return dict(zip(histories, results, strict=True))
+    chosen = nullcontext(executor) if executor else on_this_machine(len(work), processes=processes)
+    with chosen as computes:
+        return dict(zip(histories, computes.map(_forecast_one, work), strict=True))
 
 
 def paths(forecast: Forecast, calibration: "Calibration") -> Floats:

@@ -7,6 +7,7 @@ looks, so that a grant made a minute ago is in the picture.
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 from analytics import burn, depletion, frames
 from analytics.calibration import Calibration, load_default
-from analytics.depletion import Projection, RunOut
+from analytics.depletion import BalanceStatus, Projection, RunOut
 from analytics.forecast import HISTORY_DAYS_MAX, HORIZON_DAYS, Floats, Forecast, daily_burn, paths
 from analytics.frames.schema import Schema, day, flag, maybe_whole, real, text
 from analytics.periods import Period
@@ -23,6 +24,10 @@ from analytics.scopes import Mix, is_scoped
 from ledger.core.records import Batch
 
 _DAY = timedelta(days=1)
+# The newest one of the database that was asked last, by address and version.
+_CALIBRATIONS: dict[tuple[Any, ...], Calibration] = {}
+AHEAD_DAYS = (30, 60, 90)
+MONTH_END = "Month end"
 
 OUTLOOK = Schema(
     "one account with a forecast, by account",
@@ -52,6 +57,14 @@ class Outlook:
 
     forecast: Forecast
     projection: Projection
+
+
+def values_ahead(projection: Projection) -> list[tuple[str, BalanceStatus]]:
+    """The balance in 30, 60 and 90 days and at the end of the month, as far as the days covered reach; by day."""
+    wanted = [(f"In {days} days", projection.status_at(days)) for days in AHEAD_DAYS]
+    wanted.append((MONTH_END, projection.status_at_month_end()))
+    found = [(label, status) for label, status in wanted if status is not None]
+    return sorted(found, key=lambda pair: pair[1].day)
 
 
 def as_of(today: date) -> date:
@@ -116,7 +129,7 @@ def spend_one(connection: sa.Connection, *, account: str, forecast: Forecast, at
     mix: Mix = {}
     if is_scoped(batches):
         mix = frames.load_feature_mix(connection, today=frames.today(at, zone), account=account).get(account, {})
-    courses, paths_from = _courses(forecast, load_default(), frames.today(at, zone), HORIZON_DAYS)
+    courses, paths_from = _courses(forecast, calibration_in(connection), frames.today(at, zone), HORIZON_DAYS)
     found = depletion.project(batches, courses, start_at=at, zone=zone, paths_from=paths_from, mix=mix)
     return Outlook(forecast, found)
 
@@ -137,7 +150,30 @@ def load_fleet(
     mixes: Mapping[str, Mix] = {}
     if any(map(is_scoped, batches.values())):
         mixes = frames.load_feature_mix(connection, today=frames.today(at, zone))
-    return fleet(batches, forecasts, at=at, zone=zone, horizon_days=horizon_days, mixes=mixes)
+    return fleet(
+        batches,
+        forecasts,
+        at=at,
+        zone=zone,
+        horizon_days=horizon_days,
+        mixes=mixes,
+        calibration=calibration_in(connection),
+    )
+
+
+def calibration_in(connection: sa.Connection) -> Calibration:
+    """The calibration that the nightly job learned from these books; the one shipped with the product before that."""
+    head = frames.load_calibration_head(connection)
+    if head is None:
+        return load_default()
+    key = (str(connection.engine.url), *head)
+    # Reading one takes as long as drawing a page, and it changes once a night.
+    if key not in _CALIBRATIONS:
+        body = frames.load_calibration_body(connection)
+        assert body is not None
+        _CALIBRATIONS.clear()
+        _CALIBRATIONS[key] = Calibration.from_body(body)
+    return _CALIBRATIONS[key]
 
 
 def fleet(
@@ -148,12 +184,15 @@ def fleet(
     zone: ZoneInfo,
     horizon_days: int = HORIZON_DAYS,
     mixes: Mapping[str, Mix] | None = None,
+    calibration: Calibration | None = None,
 ) -> pd.DataFrame:
     """Each forecast spent through the batches of its account: see OUTLOOK. ``mixes`` as `depletion.project` wants them.
 
+    ``calibration`` is the one that ships with the product unless given.
+
     Forecasts so old that no day of them lies ahead are left out: they say nothing about today.
     """
-    calibration, today = load_default(), frames.today(at, zone)
+    calibration, today = calibration or load_default(), frames.today(at, zone)
     rows = []
     for account, forecast in sorted(forecasts.items()):
         if _reaches(forecast, today):

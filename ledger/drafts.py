@@ -62,3 +62,9 @@ def remove_draft(ledger: Ledger, *, actor: Actor, key: str) -> None:
     """Forget a draft whose outcome is known, or that its author threw away."""
     with answering(), ledger.database.engine.begin() as connection:
         connection.execute(sa.delete(draft).where(draft.c.key == key, draft.c.actor == actor.id))
+
+
+def remove_old_drafts(ledger: Ledger, *, before: datetime) -> int:
+    """Forget drafts that nobody touched since; answers how many."""
+    with answering(), ledger.database.engine.begin() as connection:
+        return connection.execute(sa.delete(draft).where(draft.c.changed_at < before)).rowcount

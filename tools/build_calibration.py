@@ -12,13 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from analytics.calibration import DEFAULT_FILE, build
-from analytics.forecast import HORIZON_DAYS
+from analytics.calibration import DEFAULT_FILE, HORIZONS, build
 from ledger.core.amounts import MICRO
 
 PRICES_CREDITS = {"linux": 1, "macos": 5, "windows": 10, "other_os": 25}
-# Day by day in the first week, then by weeks: cumulative errors change slowly, and the file stays small.
-HORIZONS = (*range(1, 8), 10, *range(14, HORIZON_DAYS, 7), HORIZON_DAYS)
 SOURCE = (
     "daily downloads of 196 packages, 2023-04 to 2026-04 (simonw/package-stats, from pypistats.org), priced as usage"
 )

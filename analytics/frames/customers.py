@@ -114,9 +114,21 @@ def load_head(connection: sa.Connection, account: str | None = None) -> tuple[in
 
 
 def load_forecast_head(connection: sa.Connection) -> datetime | None:
-    """When a stored forecast last changed; part of the key of whatever shows forecasts."""
+    """When a stored forecast or calibration last changed; part of the key of whatever shows forecasts."""
     found: datetime | None = ask(connection, queries.forecast_head).scalar_one()
     return found
+
+
+def load_calibration_head(connection: sa.Connection) -> tuple[date, datetime] | None:
+    """The last day that the newest stored calibration knew and when it was made; None on a new installation."""
+    row = ask(connection, queries.calibration_head).one_or_none()
+    return None if row is None else (row.as_of, row.computed_at)
+
+
+def load_calibration_body(connection: sa.Connection) -> dict[str, Any] | None:
+    """The newest stored calibration as `analytics.calibration` wrote it; None on a new installation."""
+    row = ask(connection, queries.newest_calibration).one_or_none()
+    return None if row is None else row.body
 
 
 def load_customers(

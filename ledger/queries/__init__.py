@@ -5,7 +5,28 @@ are half open. A statement about one account takes its external id and reads thr
 """
 
 from ledger.models import Instant
-from ledger.queries.accounts import companies, customers, find_customers, forecast_head, head, profiles
+from ledger.queries.accounts import (
+    calibration_head,
+    companies,
+    customers,
+    find_customers,
+    forecast_head,
+    head,
+    newest_calibration,
+    profiles,
+)
+from ledger.queries.alerts import (
+    alert_counts,
+    alert_head,
+    alerts,
+    due_looks,
+    feature_days,
+    fundings,
+    look_of,
+    plan_uses,
+    watched_batches,
+    watched_forecasts,
+)
 from ledger.queries.approvals import approval_by_id, approvals, approvals_waiting
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
 from ledger.queries.files import given_since
@@ -57,6 +78,9 @@ __all__ = [
     "TransactionSort",
     "account_daily_usage",
     "account_movements",
+    "alert_counts",
+    "alert_head",
+    "alerts",
     "allocations",
     "approval_by_id",
     "approvals",
@@ -68,27 +92,33 @@ __all__ = [
     "batches",
     "books_head",
     "bundles",
+    "calibration_head",
     "companies",
     "customers",
     "daily_usage",
     "daily_usage_by_type",
+    "due_looks",
     "entries",
     "event_by_id",
     "event_parts",
     "events",
     "expiring",
     "feature_accounts",
+    "feature_days",
     "feature_prices",
     "find_customers",
     "first_used_day",
     "forecast_head",
     "forecasts",
+    "fundings",
     "gift_code_sets",
     "gift_codes",
     "given_since",
     "head",
+    "look_of",
     "member_usage",
     "movements",
+    "newest_calibration",
     "on_shelf",
     "open_holds",
     "open_holds_total",
@@ -98,6 +128,7 @@ __all__ = [
     "paid",
     "past_holds",
     "payments",
+    "plan_uses",
     "plan_versions",
     "pool_counters",
     "pool_members",
@@ -119,4 +150,6 @@ __all__ = [
     "transactions",
     "unswept",
     "used",
+    "watched_batches",
+    "watched_forecasts",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ledger.core.records import CreditType
-from ledger.models import account, batch, company, customer, forecast_run, transaction, usage_daily
+from ledger.models import account, batch, calibration, company, customer, forecast_run, transaction, usage_daily
 from ledger.queries.parts import (
     account_id,
     begins,
@@ -66,10 +66,19 @@ def head(account_name: str | None = None) -> sa.Select[Any]:
 
 
 def forecast_head() -> sa.Select[Any]:
-    """When a stored forecast last changed: one row, computed_at (None without any)."""
-    return sa.select(
-        sa.func.max(forecast_run.c.computed_at, type_=forecast_run.c.computed_at.type).label("computed_at")
-    )
+    """When a stored forecast, or what its range is made from, last changed: one row, computed_at (None without any)."""
+    stored = sa.union_all(sa.select(forecast_run.c.computed_at), sa.select(calibration.c.computed_at)).subquery()
+    return sa.select(sa.func.max(stored.c.computed_at, type_=forecast_run.c.computed_at.type).label("computed_at"))
+
+
+def newest_calibration() -> sa.Select[Any]:
+    """When the newest stored calibration was made, and its body; no row on a new installation."""
+    return sa.select(calibration.c.computed_at, calibration.c.body).order_by(calibration.c.as_of.desc()).limit(1)
+
+
+def calibration_head() -> sa.Select[Any]:
+    """The day of the newest stored calibration and when it was made, without its body; no row on a new installation."""
+    return sa.select(calibration.c.as_of, calibration.c.computed_at).order_by(calibration.c.as_of.desc()).limit(1)
 
 
 def customers(
