@@ -6,7 +6,6 @@ Statements are SQLAlchemy expressions compiled once per database, so both databa
 Source: docs/decisions/0002 (the number of round trips decides).
 """
 
-import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any
 
+import orjson
 import psycopg
 import sqlalchemy as sa
 from psycopg.pq import ConnStatus, Escaping, ExecStatus
@@ -215,7 +215,7 @@ class Work:
         begin = "" if self._begun else "BEGIN; "
         self._begun = True
         answer = self._exec(begin + self._call_text(function, arguments)).get_value(0, 0)
-        return None if answer is None else json.loads(answer)
+        return None if answer is None else orjson.loads(answer)
 
     def queue_call(self, function: str, *arguments: Any) -> None:
         """Add a call whose answer nobody needs; alone in the queue it travels with COMMIT (PostgreSQL only)."""

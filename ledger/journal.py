@@ -3,14 +3,14 @@
 Everything here works for one locked account; nothing commits.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import sqlalchemy as sa
 
 from ledger.core.burn import available_micro, plan_consumption
@@ -294,7 +294,7 @@ def send(work: Work, posting: Posting) -> None:
     which is what limits single charges. Large postings are as fast without it, as arrays.
     """
     if work.is_postgresql and len(posting.entries) <= _FUNCTION_MAX_ENTRIES:
-        work.queue_call("post_to_ledger", json.dumps(asdict_shallow(posting), default=_json_value))
+        work.queue_call("post_to_ledger", orjson.dumps(asdict_shallow(posting)).decode())
         return
     work.queue(_INSERT_TRANSACTION, posting.transaction)
     for values in posting.batches:
@@ -331,7 +331,7 @@ def send_together(work: Work, postings: Sequence[Posting]) -> None:
         "account_moves": [(id_, *moved) for id_, moved in accounts.items()],
         "days": [(*key, *moved) for key, moved in days.items()],
     }
-    work.queue_call("post_charges", json.dumps(body, default=_json_value))
+    work.queue_call("post_charges", orjson.dumps(body).decode())
 
 
 def _add(total: list[int], moved: list[int]) -> None:
@@ -342,9 +342,3 @@ def _add(total: list[int], moved: list[int]) -> None:
 def asdict_shallow(posting: Posting) -> dict[str, Any]:
     """The fields of a posting that hold something, by name."""
     return {name: value for name in Posting.__slots__ if (value := getattr(posting, name))}
-
-
-def _json_value(value: Any) -> str:
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in a posting")
