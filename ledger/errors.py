@@ -23,6 +23,7 @@ LedgerError
 ├── TooManyRequests         the API key, or all keys together for one customer, ask too often
 ├── GatewayError            somebody else's machine
 │   ├── NotSetUp            the database is there but holds no ledger yet
+│   ├── MailUnavailable     the mail server did not answer, or refused us; mails wait in the outbox
 │   └── Unavailable         the database (or a provider) did not answer; safe to repeat with the same key
 └── LedgerCorrupt           the books contradict themselves; never caught
 
@@ -243,6 +244,14 @@ class Unavailable(GatewayError):
     def __init__(self, *, what: str, detail: str) -> None:
         self.what, self.detail = what, detail
         super().__init__(f"The {what} did not answer ({detail}). It is safe to try again with the same key.")
+
+
+class MailUnavailable(GatewayError):
+    code = "mail_unavailable"
+
+    def __init__(self, *, place: str, detail: str) -> None:
+        self.place, self.detail = place, detail
+        super().__init__(f"Mail cannot be sent by way of {place}: {detail}. Mails wait in the outbox; none is lost.")
 
 
 class NotSetUp(GatewayError):

@@ -38,6 +38,7 @@ EXIT_CODES = {
     "too_many_requests": 6,
     "gateway_error": 7,
     "not_set_up": 7,
+    "mail_unavailable": 7,
     "unavailable": 7,
     "ledger_corrupt": 8,
 }

@@ -58,6 +58,7 @@ LEDGER_PROBLEMS: dict[str, tuple[int, str]] = {
     "too_many_requests": (429, "Too many requests"),
     "gateway_error": (503, "Another system did not answer"),
     "not_set_up": (503, "The ledger is not set up yet"),
+    "mail_unavailable": (503, "The mail server did not answer"),
     "unavailable": (503, "The database did not answer"),
     "ledger_corrupt": (500, "Something went wrong on our side"),
 }
