@@ -3,15 +3,17 @@
 import os
 import random
 import sqlite3
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from ledger import MICRO, SYSTEM, RecordUsage, RecordUsageBulk, UsageEvent, open_ledger
+from ledger import MICRO, SYSTEM, CaptureHold, PlaceHold, RecordUsage, RecordUsageBulk, UsageEvent, open_ledger
 from tests.bench.kit import (
     ACCOUNTS,
     SECONDS,
@@ -51,6 +53,63 @@ def charge_singly(url: str, number: int, seconds: float) -> int:
     return done
 
 
+def in_threads(url: str, callers: int, *, one_account: bool) -> float:
+    """Charges a second of several threads of one process, as a server of the HTTP API makes them."""
+    ledger = ledger_of(url)
+    run, until = uuid.uuid4().hex, time.perf_counter() + SECONDS
+    done = [0] * callers
+
+    def caller(number: int) -> None:
+        dice = random.Random(number)
+        while time.perf_counter() < until:
+            account = "a0" if one_account else f"a{dice.randrange(ACCOUNTS)}"
+            event = UsageEvent(f"{run}-{number}-{done[number]}", "call", datetime.now(UTC), MICRO)
+            ledger.execute(RecordUsage(account, event), actor=SYSTEM, key=event.event_id)
+            done[number] += 1
+
+    threads = [threading.Thread(target=caller, args=(number,)) for number in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(done) / SECONDS
+
+
+def hold_and_capture(url: str, number: int, seconds: float) -> int:
+    """Set credits aside and take most of them, again and again; answers how many pairs."""
+    ledger = ledger_of(url)
+    dice = random.Random(number)
+    run = uuid.uuid4().hex
+    until, done = time.perf_counter() + seconds, 0
+    while time.perf_counter() < until:
+        account, reference = f"a{dice.randrange(ACCOUNTS)}", f"{run}-{done}"
+        ledger.execute(
+            PlaceHold(account, reference, "call", 2 * MICRO, datetime.now(UTC) + timedelta(hours=1)),
+            actor=SYSTEM,
+            key=f"hold-{reference}",
+        )
+        ledger.execute(CaptureHold(account, reference, reference, MICRO), actor=SYSTEM, key=f"capture-{reference}")
+        done += 1
+    return done
+
+
+def insert_plainly(url: str) -> float:
+    """Rows a second that the bare driver inserts into a table with three indexes, 5,000 in a statement and commit."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS plain (id bigserial PRIMARY KEY, account int, key text UNIQUE, amount bigint)"
+        )
+        connection.execute("CREATE INDEX IF NOT EXISTS plain_account ON plain (account, id)")
+        until, done = time.perf_counter() + SECONDS, 0
+        while time.perf_counter() < until:
+            connection.execute(
+                "INSERT INTO plain (account, key, amount) SELECT n %% 200, %s || n, n FROM generate_series(1, 5000) n",
+                [uuid.uuid4().hex],
+            )
+            done += CHUNK
+    return done / SECONDS
+
+
 def charge_in_bulk(url: str, number: int, seconds: float) -> int:
     """Charge chunks of one account each, spread over a month of days; answers how many events."""
     ledger = ledger_of(url)
@@ -72,6 +131,42 @@ def test_single_charges_on_durable_postgresql(cluster: Cluster) -> None:
         lambda: pgbench(cluster, "yardstick"),
     )
     assert found.ratio >= 0.6
+
+
+@pytest.mark.parametrize(
+    ("callers", "one_account", "wanted"),
+    [(8, False, 0.9), (32, True, 1.2), (128, True, 2)],
+    ids=["8 callers", "32 on one account", "128 on one account"],
+)
+def test_charges_of_one_process_share_transactions(
+    cluster: Cluster, callers: int, one_account: bool, wanted: float
+) -> None:
+    url = cluster.url("ledger")
+    found = compare(
+        f"single RecordUsage, {callers} threads{' on one account' * one_account} ÷ pgbench, {callers} clients",
+        lambda: in_threads(url, callers, one_account=one_account),
+        lambda: pgbench(cluster, "yardstick", clients=callers),
+    )
+    ledger_of(url).database.dispose()
+    assert found.ratio >= wanted
+
+
+def test_holds_on_durable_postgresql(cluster: Cluster) -> None:
+    found = compare(
+        "PlaceHold and CaptureHold, pairs of 8 clients ÷ pgbench tpcb-like, 8 clients",
+        lambda: in_processes(hold_and_capture, cluster.url("ledger")),
+        lambda: pgbench(cluster, "yardstick"),
+    )
+    assert found.ratio >= 0.4
+
+
+def test_bulk_against_plain_inserts(cluster: Cluster) -> None:
+    found = compare(
+        "bulk RecordUsage, 2 clients, events ÷ rows of a plain insert with three indexes",
+        lambda: in_processes(charge_in_bulk, cluster.url("ledger"), clients=2),
+        lambda: insert_plainly(cluster.url("yardstick")),
+    )
+    assert found.ratio >= 0.1 or found.ours >= 20_000
 
 
 def test_bulk_charges_on_durable_postgresql(cluster: Cluster) -> None:
