@@ -172,7 +172,7 @@ alert = sa.Table(
     sa.Column("snoozed_until", Instant, nullable=True),
     sa.Column("handled_by", sa.Text, nullable=True),
     sa.Column("handled_at", Instant, nullable=True),
-    sa.Column("untold", Json, nullable=True, comment="who is still to be told by mail; null: nobody"),
+    sa.Column("untold", Json, nullable=True, comment="addresses still to be told by mail, and who they are"),
     one_of("severity", SEVERITIES),
     one_of("state", ALERT_STATES),
     sa.CheckConstraint("(state = 'snoozed') = (snoozed_until IS NOT NULL)", name="snoozed"),

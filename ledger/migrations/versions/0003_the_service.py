@@ -216,7 +216,7 @@ def upgrade() -> None:
         sa.Column("snoozed_until", instant, nullable=True),
         sa.Column("handled_by", sa.Text(), nullable=True),
         sa.Column("handled_at", instant, nullable=True),
-        sa.Column("untold", json, nullable=True, comment="who is still to be told by mail; null: nobody"),
+        sa.Column("untold", json, nullable=True, comment="addresses still to be told by mail, and who they are"),
         sa.CheckConstraint("(state = 'snoozed') = (snoozed_until IS NOT NULL)", name=op.f("ck_alert_snoozed")),
         sa.CheckConstraint("severity IN ('info', 'warning', 'critical')", name=op.f("ck_alert_severity")),
         sa.CheckConstraint("state IN ('new', 'seen', 'snoozed', 'done')", name=op.f("ck_alert_state")),
