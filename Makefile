@@ -59,8 +59,8 @@ drill: developer ## back up under load, restore elsewhere, prove that it is the 
 screenshots: developer browser ## photograph every page in both themes into screenshots/ (of URL=…, else of a demo); ARGS=--readme renews its picture
 	$(PYTHON) -m tools.screenshots $(URL) $(ARGS)
 
-goldens: developer ## write the mails that tests/mail compares with anew; read the difference before committing it
-	UPDATE_GOLDENS=1 $(PYTHON) -m pytest -q tests/mail/test_letters.py
+goldens: developer ## write the mails and the report that tests compare with anew; read the difference before committing it
+	UPDATE_GOLDENS=1 $(PYTHON) -m pytest -q tests/mail/test_letters.py tests/analytics/test_report.py
 
 clean: ## remove caches and screenshots; the environment and the data stay
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis screenshots

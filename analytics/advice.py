@@ -1,11 +1,15 @@
 """What to buy: the package that covers expected use for the least money, with its arithmetic."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from babel import Locale
+
 from analytics.frames.catalog import Bought
+from analytics.outlook import Outlook
+from analytics.words import money_text, rough_text
 from ledger.core.amounts import MICRO
 from ledger.core.packages import STANDARD_LIST, Fit, Package, in_force, package_that_fits
 
@@ -55,6 +59,56 @@ def package_advice(
     shop = [one for one in packages if one.price_list == chosen]
     fit = package_that_fits(expected - usable, shop, bought.times if bought else {})
     return Advice(days, expected, usable, fit)
+
+
+def advice_for(
+    found: Outlook,
+    versions: Iterable[Package],
+    *,
+    at: datetime,
+    bought: Bought | None,
+    price_list: str | None = None,
+    days: int = LAST_DAYS,
+) -> Advice:
+    """The same for one account by its outlook."""
+    projection = found.projection
+    return package_advice(
+        versions,
+        at=at,
+        burn_a_day=found.forecast.mean_per_day,
+        usable_micro=projection.available_micro + projection.scheduled_micro,
+        wasted=float(projection.wasted["wasted_likely"].sum()),
+        bought=bought,
+        price_list=price_list,
+        days=days,
+    )
+
+
+def sentence(
+    advice: Advice, locale: Locale, *, typed: Callable[[str], str] = str, money: Callable[[str], str] = str
+) -> str:
+    """The advice with its sum: need, the package that covers it, what is saved.
+
+    ``typed`` escapes labels that people typed, ``money`` amounts, where the reader takes their signs for something.
+    """
+    fit = advice.fit
+    expected, usable = (rough_text(micro, locale) for micro in (advice.expected_micro, advice.usable_micro))
+    if not advice.need_micro:
+        return f"No top-up is needed: {expected} credits expected in {advice.days} days, {usable} there for them."
+    need = rough_text(advice.need_micro, locale)
+    sum_ = f"{expected} credits expected in {advice.days} days − {usable} there for them = {need} needed."
+    if fit is None:
+        return f"{sum_} No package for sale covers that."
+
+    def times(package: Package, count: int) -> str:
+        total = money_text(count * package.price.cents, package.price.currency, locale)
+        return f"{f'{count} × ' if count > 1 else ''}{typed(package.label)} for {money(total)}"
+
+    words = f"{sum_} {times(fit.package, fit.count)} covers it."
+    if fit.saved.cents > 0:
+        more = money(money_text(fit.saved.cents, fit.saved.currency, locale))
+        words += f" With {times(fit.dearest, fit.dearest_count)} it would be {more} more."
+    return words
 
 
 def price_list_of(packages: Iterable[Package], bought: Bought | None) -> str:

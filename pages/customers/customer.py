@@ -1,6 +1,7 @@
 """Customer: what is left, when does it end, what was it spent on?"""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from analytics import frames
 from ledger import NotFound, Permission
@@ -16,6 +17,7 @@ from pages.ui import (
     outlook,
     parts,
     pictures,
+    report,
 )
 from pages.ui.guard import Visit, guard
 from pages.ui.text import day_text, escape
@@ -54,10 +56,12 @@ def main(visit: Visit) -> None:
     with st.sidebar:
         patterns = pictures.patterns_switch()
     first = st.container()
-    who_it_is(visit, customer)
+    acts = who_it_is(visit, customer)
     with first:
         view = customer_overview.View(visit, customer, outlook.of_customer(visit, account), patterns)
         st.markdown(customer_overview.sentence(view))
+    with acts:
+        report.button(view)
     # Only tabs cannot persist their state, so they alone bind the address themselves.
     address.keep("tab")
     for tab, draw in zip(
@@ -73,8 +77,8 @@ def nobody(words: str) -> None:
     st.page_link("customers/customers.py", label="All customers", icon=":material/groups:", query_params=address.link())
 
 
-def who_it_is(visit: Visit, customer: frames.Customer) -> None:
-    """Profile in one line, the id to copy, and what this person may do here."""
+def who_it_is(visit: Visit, customer: frames.Customer) -> DeltaGenerator:
+    """Profile in one line, the id to copy, and what this person may do here; answers the row of these."""
     facts = [
         customer.account_type.value.capitalize(),
         f"tier {customer.tier}" if customer.tier else "no tier",
@@ -84,11 +88,13 @@ def who_it_is(visit: Visit, customer: frames.Customer) -> None:
         f"Stripe {customer.stripe_id}" if customer.stripe_id else "",
     ]
     st.caption(" · ".join(escape(fact) for fact in facts if fact))
-    with st.container(horizontal=True, vertical_alignment="center"):
+    acts = st.container(horizontal=True, vertical_alignment="center")
+    with acts:
         st.code(customer.account, language=None, width="content")
         for permission, page, label, icon in ACTS:
             if visit.may_start(permission):
                 st.page_link(page, label=label, icon=icon, query_params=address.link(customer=customer.account))
+    return acts
 
 
 visit = guard(Permission.VIEW_CUSTOMER)

@@ -13,8 +13,9 @@ from analytics.depletion import sentence as run_out_sentence
 from analytics.forecast import HORIZON_DAYS
 from analytics.frames import SOON_DAYS
 from analytics.outlook import Outlook
+from analytics.outlook import values_ahead as ahead_of
 from ledger import MICRO, Permission
-from ledger.core.lifecycle import last_day, month_end
+from ledger.core.lifecycle import last_day
 from ledger.core.packages import in_force
 from pages.ui import address, advice, debt, explain, parts, pictures, scopes
 from pages.ui import outlook as outlooks
@@ -23,7 +24,6 @@ from pages.ui.guard import Visit
 from pages.ui.text import credit_help, credit_text, day_text, days_text, escape, money_text, percent_text
 
 PAST_DAYS = 90
-AHEAD_DAYS = (30, 60, 90)
 USE_FIRST = 5
 _STATUS_BADGES = {"covered": ":material/check_circle:", "at risk": ":material/warning:", "out": ":material/error:"}
 
@@ -166,10 +166,7 @@ def timeline(view: View, *, horizon_days: int = HORIZON_DAYS) -> None:
 def values_ahead(view: View) -> None:
     projection, visit = view.outlook.projection, view.visit
     st.subheader("Balance ahead", anchor=False)
-    wanted = [(f"In {days} days", projection.status_at(days)) for days in AHEAD_DAYS]
-    wanted.append(("Month end", projection.status_on(month_end(visit.today))))
-    found = [(label, status) for label, status in wanted if status is not None]
-    rows = [_status_row(visit, label, status) for label, status in sorted(found, key=lambda pair: pair[1].day)]
+    rows = [_status_row(visit, label, status) for label, status in ahead_of(projection)]
     st.table(pd.DataFrame(rows), hide_index=True, border="horizontal", alt="Balance ahead with its 80 % range")
 
 

@@ -3,13 +3,15 @@
 from babel import Locale
 from babel.numbers import format_decimal
 
-from analytics.figures import Change, Figure, Unit, change
+from analytics.figures import Figure, Unit, change
 from analytics.kpis import Score, Scorecard, Target
-from ledger import MICRO
+from analytics.words import change_words as change_words
+from analytics.words import delta_of as delta_of
+from analytics.words import rough_text as rough_text
 from pages.ui import parts
 from pages.ui.guard import Visit
 from pages.ui.period import Span
-from pages.ui.text import MINUS, credit_text, money_text, percent_text
+from pages.ui.text import credit_text, money_text, percent_text
 
 
 def number_text(value: float | int, unit: Unit, locale: Locale, *, currency: str = "") -> str:
@@ -32,36 +34,9 @@ def number_text(value: float | int, unit: Unit, locale: Locale, *, currency: str
             return str(format_decimal(value, format="#,##0", locale=locale))
 
 
-def rough_text(micro: float, locale: Locale) -> str:
-    """An estimate in micro-credits: whole credits from 10 on, because decimals would claim more than is known."""
-    whole = round(micro / MICRO) * MICRO
-    return credit_text(whole if abs(micro) >= 10 * MICRO else round(micro), locale)
-
-
 def figure_text(figure: Figure, locale: Locale, *, currency: str = "") -> str | None:
     """The value of a figure for a tile; None when it is absent."""
     return None if figure.value is None else number_text(figure.value, figure.unit, locale, currency=currency)
-
-
-def delta_of(moved: Change, locale: Locale) -> str | float | None:
-    """A change as a tile shows it: signed text, 0 as a number so that no arrow is drawn, None when unknown."""
-    if moved.is_new:
-        return "new"
-    if moved.value is None:
-        return None
-    shown = format_decimal(round(abs(moved.value) * 100, 1), format="#,##0.#", locale=locale)
-    if shown == "0":
-        return 0
-    sign = "+" if moved.value > 0 else "-"
-    return f"{sign}{shown}\u00a0{'pp' if moved.is_points else '%'}"
-
-
-def change_words(moved: Change, locale: Locale) -> str:
-    """A change for a sentence or a table cell: "+12 %", "−3.4 pp", "new", "no change", or nothing when unknown."""
-    delta = delta_of(moved, locale)
-    if delta is None:
-        return ""
-    return "no change" if delta == 0 else str(delta).replace("-", MINUS)
 
 
 def target_text(target: Target | None, unit: Unit, locale: Locale) -> str:

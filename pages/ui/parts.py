@@ -184,10 +184,15 @@ class Download:
     @property
     def file_name(self) -> str:
         """credits_<what>_<customer or all>_<from>_<to>_<asof>.csv, without characters that file systems dislike."""
-        days = [day.isoformat() if day else "" for day in (self.since, self.until)]
-        as_of = self.visit.at.astimezone(self.visit.zone).strftime("%Y%m%dT%H%M")
-        parts = ["credits", self.what, self.whose, *filter(None, days), as_of]
-        return "_".join("".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in parts) + ".csv"
+        days = [day.isoformat() for day in (self.since, self.until) if day]
+        return export_name(self.visit, self.what, self.whose, *days, suffix=".csv")
+
+
+def export_name(visit: Visit, what: str, *parts: str, suffix: str) -> str:
+    """credits_<what>_<parts>_<asof> and the suffix, without characters that file systems dislike."""
+    as_of = visit.at.astimezone(visit.zone).strftime("%Y%m%dT%H%M")
+    names = ("credits", what, *parts, as_of)
+    return "_".join("".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in names) + suffix
 
 
 def download_csv(download: Download, *, key: str) -> None:

@@ -8,19 +8,22 @@ unescaped: options of ``st.selectbox`` and ``st.multiselect``, cells of ``st.dat
 
 import re
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
-from fractions import Fraction
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_decimal
 
-from ledger import MICRO, CreditType, micro_to_text
-from ledger.core.amounts import divide_rounding_half_up
+from analytics.words import MINUS as MINUS
+from analytics.words import credit_text as credit_text
+from analytics.words import day_text as day_text
+from analytics.words import money_text as money_text
+from analytics.words import percent_text as percent_text
+from analytics.words import unit_price_text as unit_price_text
+from ledger import CreditType, micro_to_text
 
-MINUS = "\u2212"
 # Invisible and without width. Links, e-mail addresses, emoji names, icons and colour directives are recognised in the
 # text *after* Markdown was read, when a backslash is gone already: only a character in between stops them (measured).
 _JOINER = "\u2060"
@@ -60,20 +63,6 @@ def reader_locale() -> Locale:
     return Locale("en", "US")
 
 
-def credit_text(micro: int, locale: Locale, *, signed: bool = False) -> str:
-    """Credits with grouping and at most two decimals, rounded half up; ``signed`` adds + or −.
-
-    An amount too small to show in two decimals reads "<0.01" instead of 0.
-    """
-    value = (Decimal(abs(micro)) / MICRO).quantize(Decimal("0.01"), ROUND_HALF_UP)
-    if micro and not value:
-        shown = "<" + str(format_decimal(Decimal("0.01"), locale=locale))
-    else:
-        shown = format_decimal(value, format="#,##0.##", locale=locale)
-    sign = MINUS if micro < 0 else "+" if signed and micro > 0 else ""
-    return sign + shown
-
-
 def credit_help(micro: int) -> str:
     """The exact figure behind a rounded one, for a tooltip."""
     return f"Exactly {micro_to_text(micro)} credits"
@@ -82,23 +71,6 @@ def credit_help(micro: int) -> str:
 def change_arrow(before_micro: int, after_micro: int, locale: Locale) -> str:
     """A balance before and after, such as "1,200 → 6,200"."""
     return f"{credit_text(before_micro, locale)} → {credit_text(after_micro, locale)}"
-
-
-def money_text(cents: int, currency: str, locale: Locale) -> str:
-    """Money from integer minor units, the currency always visible."""
-    return format_currency(Decimal(cents).scaleb(-get_currency_precision(currency)), currency, locale=locale)
-
-
-def unit_price_text(cents: Fraction, currency: str, locale: Locale) -> str:
-    """The price of one credit, to a hundredth of the smallest coin, rounded half up."""
-    hundredths = divide_rounding_half_up(cents.numerator * 100, cents.denominator)
-    value = Decimal(hundredths).scaleb(-get_currency_precision(currency) - 2)
-    return format_currency(value, currency, locale=locale, decimal_quantization=False)
-
-
-def day_text(day: date, locale: Locale) -> str:
-    """A calendar day, such as "Nov 21, 2026"."""
-    return format_date(day, format="medium", locale=locale)
 
 
 def weekday_text(day: date, locale: Locale) -> str:
@@ -125,11 +97,6 @@ def age_text(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{round(seconds / 60)} min ago"
     return f"{round(seconds / 3600)} h ago"
-
-
-def percent_text(share: float, locale: Locale, *, decimals: int = 1) -> str:
-    """A share (0–1) as percent."""
-    return str(format_decimal(Decimal(str(round(share * 100, decimals))), format="#,##0.##", locale=locale)) + "\u00a0%"
 
 
 def change_text(now: float, before: float, locale: Locale) -> str:
