@@ -19,6 +19,14 @@ _ITEMS_PER_PROCESS_MIN = 40
 _CHUNK = 8
 
 
+class Progress(Protocol):
+    """How a long work says how far it is; may raise to make it stop, so it is called where stopping does no harm."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """``done`` of ``total`` are done."""
+        ...
+
+
 class Executor(Protocol):
     """Carries one function of a module out over many items."""
 
@@ -42,6 +50,20 @@ class Processes:
 
     def map(self, function: Callable[[Item], Answer], items: Sequence[Item]) -> Iterable[Answer]:
         return self._pool.map(function, items, chunksize=_CHUNK)
+
+
+class Counted:
+    """Another executor, with its progress told: ``done_before`` of ``total`` were done before this one's items."""
+
+    def __init__(self, inner: Executor, progress: Progress, *, total: int, done_before: int = 0) -> None:
+        self._inner, self._progress = inner, progress
+        self._done, self._total = done_before, total
+
+    def map(self, function: Callable[[Item], Answer], items: Sequence[Item]) -> Iterable[Answer]:
+        for answer in self._inner.map(function, items):
+            self._done += 1
+            self._progress(self._done, self._total)
+            yield answer
 
 
 @contextmanager

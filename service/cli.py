@@ -39,6 +39,7 @@ from service.cli_decisions import approvals, overdraft, refund
 from service.cli_explain import explain
 from service.cli_files import file_group
 from service.cli_holds import give_back, hold
+from service.cli_jobs import jobs
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
 from service.cli_plans import lead, plan, referral
 from service.cli_sharing import gift_codes, organisation, pool, transfer
@@ -350,6 +351,7 @@ main.add_command(reverse)
 main.add_command(extend)
 main.add_command(file_group)
 main.add_command(explain)
+main.add_command(jobs)
 account.add_command(organisation)
 main.add_command(transfer)
 main.add_command(gift_codes)

@@ -1,5 +1,6 @@
 """What the server does around the pages: start-up, routes, middleware, errors of ours."""
 
+import asyncio
 import gc
 import logging
 import secrets
@@ -12,7 +13,9 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from ledger.settings import settings
 from service import api
+from service.jobs.loop import JobsProcess
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +39,16 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
         import_module(module)
     gc.collect()
     gc.freeze()
-    yield {}
+    # Streamlit copies the file of secrets to the environment when somebody first looks at it; settings are read there.
+    st.secrets.load_if_toml_exists()
+    jobs = JobsProcess() if settings().run_jobs else None
+    if jobs is not None:
+        jobs.start()
+    try:
+        yield {}
+    finally:
+        if jobs is not None:
+            await asyncio.to_thread(jobs.stop)
 
 
 def on_script_error(error: BaseException) -> bool:

@@ -35,6 +35,8 @@ COMPANY = {"name": "Test Company", "zone": "Europe/Berlin", "currency": "EUR"}
 
 def pytest_configure() -> None:
     """Make the run's folder in the first process, before its helpers start and look for it."""
+    # A server that a test starts runs no jobs beside it, unless the test is about that.
+    os.environ.setdefault("RUN_JOBS", "false")
     Run.join()
 
 

@@ -53,7 +53,19 @@ from analytics.frames.holds import (
     load_open_holds_total,
     load_past_holds,
 )
-from analytics.frames.jobs import Installation, load_installation
+from analytics.frames.jobs import (
+    JOB_RUNS,
+    JOB_WORDS,
+    JOBS,
+    Installation,
+    JobState,
+    Waiting,
+    load_installation,
+    load_job_runner,
+    load_job_runs,
+    load_jobs,
+    load_waiting,
+)
 from analytics.frames.journal import (
     ACCOUNT_MOVEMENTS,
     BATCH_ENTRIES,
@@ -157,6 +169,9 @@ __all__ = [
     "FEATURE_PRICES",
     "FORECASTS",
     "FOUND",
+    "JOBS",
+    "JOB_RUNS",
+    "JOB_WORDS",
     "KIND_WORDS",
     "MOVEMENTS",
     "OPEN_HOLDS",
@@ -184,6 +199,7 @@ __all__ = [
     "Funnel",
     "Holdings",
     "Installation",
+    "JobState",
     "Overdraft",
     "PlanVersion",
     "Portfolio",
@@ -194,6 +210,7 @@ __all__ = [
     "Transaction",
     "TransactionFilter",
     "TransactionSort",
+    "Waiting",
     "count_approvals_waiting",
     "count_history",
     "count_transactions",
@@ -237,6 +254,9 @@ __all__ = [
     "load_history",
     "load_holdings",
     "load_installation",
+    "load_job_runner",
+    "load_job_runs",
+    "load_jobs",
     "load_member_usage",
     "load_members",
     "load_movements",
@@ -262,5 +282,6 @@ __all__ = [
     "load_transaction",
     "load_transactions",
     "load_values",
+    "load_waiting",
     "today",
 ]

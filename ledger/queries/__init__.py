@@ -31,7 +31,15 @@ from ledger.queries.approvals import approval_by_id, approvals, approvals_waitin
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
 from ledger.queries.files import given_since
 from ledger.queries.holds import event_by_id, event_parts, open_holds, open_holds_total, past_holds
-from ledger.queries.jobs import books_head, schema_version
+from ledger.queries.jobs import (
+    books_head,
+    forecast_day,
+    job_runner,
+    job_runs,
+    jobs,
+    schema_version,
+    waiting_mail,
+)
 from ledger.queries.journal import (
     TransactionFilter,
     TransactionSort,
@@ -108,6 +116,7 @@ __all__ = [
     "feature_prices",
     "find_customers",
     "first_used_day",
+    "forecast_day",
     "forecast_head",
     "forecasts",
     "fundings",
@@ -115,6 +124,9 @@ __all__ = [
     "gift_codes",
     "given_since",
     "head",
+    "job_runner",
+    "job_runs",
+    "jobs",
     "look_of",
     "member_usage",
     "movements",
@@ -150,6 +162,7 @@ __all__ = [
     "transactions",
     "unswept",
     "used",
+    "waiting_mail",
     "watched_batches",
     "watched_forecasts",
 ]

@@ -1,0 +1,56 @@
+"""The jobs in the order in which they run. Each is safe to repeat: late, twice or cut off, it ends the same."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from ledger import Ledger, daily
+from service.alerts import find_alerts
+from service.jobs import forecasting, invariants, retention
+from service.jobs.kit import Figures, Progress
+from service.mailer import send_due
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+# Every night at three of the company: no zone leaves that hour out or has it twice when summer time begins or ends.
+NIGHTLY = None
+NIGHT = time(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One job: its name, how often it is due (NIGHTLY: once a night), and what it does, answering figures."""
+
+    name: str
+    every: timedelta | None
+    act: Callable[[Ledger, Progress], Figures]
+
+    def next_due_at(self, at: datetime, zone: ZoneInfo) -> datetime:
+        """When it is due again after a good run that began at ``at``."""
+        if self.every is not None:
+            return at + self.every
+        night = datetime.combine(at.astimezone(zone).date(), NIGHT, zone)
+        if night <= at:
+            night = datetime.combine(night.date() + timedelta(days=1), NIGHT, zone)
+        return night.astimezone(at.tzinfo)
+
+
+def _of_ledger(name: str) -> Callable[[Ledger, Progress], Figures]:
+    """A step that the days of a sandbox have, too."""
+    return lambda ledger, _progress: {"booked": daily.STEPS[name](ledger)}
+
+
+# Expiring also books holds that timed out and debt that new credits pay.
+EVERY = {"expire": MINUTE, "renew": HOUR, "qualify": HOUR, "seal": HOUR}
+STEPS: tuple[Step, ...] = (
+    # What books comes first, in the order of a day: a renewal re-issues what the expiry left.
+    *(Step(name, EVERY[name], _of_ledger(name)) for name in daily.STEPS),
+    Step("alerts", MINUTE, lambda ledger, _progress: find_alerts(ledger)),
+    Step("mail", MINUTE, lambda ledger, _progress: send_due(ledger)),
+    Step("invariants", HOUR, invariants.check),
+    Step("retention", NIGHTLY, retention.forget),
+    # The long ones last: nothing else waits for them.
+    Step("forecasts", NIGHTLY, forecasting.forecasts),
+    Step("calibration", NIGHTLY, forecasting.calibration),
+)
