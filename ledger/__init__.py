@@ -1,6 +1,7 @@
 """The ledger of prepaid credits: the public names, nothing else."""
 
 from ledger.commands import Command, Reason
+from ledger.core.alerts import Addressee, AlertKind
 from ledger.core.amounts import MICRO, Money, credits_to_micro, micro_to_text
 from ledger.core.plans import LEAD_CREDITS_MICRO, AllocationKind
 from ledger.core.policy import SYSTEM, Actor, Permission, Role, Scope
@@ -37,6 +38,7 @@ from ledger.errors import (
 )
 from ledger.estimates import Estimate, estimate_cost
 from ledger.facade import Ledger, open_ledger
+from ledger.operations.alerts import DropAlertRule, MarkAlerts, SetAlertRule, SnoozeAlerts
 from ledger.operations.allocations import AllocatePlanCredits
 from ledger.operations.api_keys import CreateApiKey, RevokeApiKey, RotateApiKey
 from ledger.operations.approvals import AskApproval, DecideApproval
@@ -50,6 +52,7 @@ from ledger.operations.give_back import GiveBack
 from ledger.operations.grants import IssueGrant
 from ledger.operations.holds import CaptureHold, ExtendHold, PlaceHold, ReleaseHold
 from ledger.operations.leads import ConvertLead, OpenLead
+from ledger.operations.mails import AllowAddress, SendMailAgain, SendTestMail
 from ledger.operations.overdraft import ApproveOverdraft
 from ledger.operations.payments import RecordTopUp
 from ledger.operations.periods import ClosePeriod, ReopenPeriod
@@ -77,9 +80,12 @@ __all__ = [
     "SYSTEM",
     "AccountType",
     "Actor",
+    "Addressee",
     "AdjustBalance",
+    "AlertKind",
     "AllocatePlanCredits",
     "AllocationKind",
+    "AllowAddress",
     "AlreadyReversed",
     "ApprovalDecided",
     "ApprovalRequired",
@@ -107,6 +113,7 @@ __all__ = [
     "DefineReferralProgramme",
     "DisableGiftCodes",
     "DisableReferralCode",
+    "DropAlertRule",
     "EndReferralProgramme",
     "Estimate",
     "EventReused",
@@ -132,6 +139,7 @@ __all__ = [
     "LedgerError",
     "LimitReached",
     "MailUnavailable",
+    "MarkAlerts",
     "Money",
     "NewBatch",
     "NotAllowedNow",
@@ -168,8 +176,12 @@ __all__ = [
     "RotateApiKey",
     "Scope",
     "ScopeMissing",
+    "SendMailAgain",
+    "SendTestMail",
+    "SetAlertRule",
     "SetFeaturePrice",
     "SetPoolMembers",
+    "SnoozeAlerts",
     "StartPlan",
     "Take",
     "TooManyRequests",

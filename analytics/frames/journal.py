@@ -67,6 +67,10 @@ KIND_WORDS = {
     "repay_debt": "Debt repaid",
     "ask_approval": "Approval asked for",
     "decide_approval": "Request refused or withdrawn",
+    "set_alert_rule": "Rule of alerts set",
+    "drop_alert_rule": "Rule of alerts taken back",
+    "mark_alerts": "Alerts marked",
+    "snooze_alerts": "Alerts snoozed",
 }
 
 _BETWEEN = frozenset({"transfer", "gift"})
@@ -205,10 +209,16 @@ def _with_arrivals(connection: sa.Connection, wanted: TransactionFilter) -> Tran
 
 
 def load_history(
-    connection: sa.Connection, *, account: str, kinds: Sequence[str] = (), limit: int | None = 50, offset: int = 0
+    connection: sa.Connection,
+    *,
+    account: str,
+    kinds: Sequence[str] = (),
+    below_id: int | None = None,
+    limit: int | None = 50,
+    offset: int = 0,
 ) -> pd.DataFrame:
     """One page of what happened to one account, newest first: see TRANSACTIONS. Bulk usage is one row."""
-    wanted = TransactionFilter(account=account, kinds=tuple(kinds))
+    wanted = TransactionFilter(account=account, kinds=tuple(kinds), below_id=below_id)
     return load_transactions(connection, wanted, limit=limit, offset=offset)
 
 

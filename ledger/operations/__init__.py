@@ -6,6 +6,7 @@ from typing import Any
 from ledger.commands import Command, Outcome
 from ledger.context import Context
 from ledger.operations import (
+    alerts,
     allocations,
     api_keys,
     approvals,
@@ -19,6 +20,7 @@ from ledger.operations import (
     grants,
     holds,
     leads,
+    mails,
     overdraft,
     payments,
     periods,
@@ -88,6 +90,13 @@ HANDLERS: dict[type[Command], Callable[[Context, Any], Outcome]] = {
     gift_codes.DisableGiftCodes: gift_codes.disable_gift_codes,
     pools.OpenPool: pools.open_pool,
     pools.SetPoolMembers: pools.set_pool_members,
+    mails.SendMailAgain: mails.send_mail_again,
+    mails.SendTestMail: mails.send_test_mail,
+    mails.AllowAddress: mails.allow_address,
     approvals.AskApproval: approvals.ask_approval,
     approvals.DecideApproval: approvals.decide_approval,
+    alerts.SetAlertRule: alerts.set_alert_rule,
+    alerts.DropAlertRule: alerts.drop_alert_rule,
+    alerts.MarkAlerts: alerts.mark_alerts,
+    alerts.SnoozeAlerts: alerts.snooze_alerts,
 }
