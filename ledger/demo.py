@@ -81,8 +81,10 @@ def load(
 
     Progress is reported as (weeks done, weeks in all). Answers a ledger on the demo's clock.
     """
-    clock = FixedClock(until - timedelta(days=DAYS))
-    company = _Company(Ledger(database, clock), clock, (until - timedelta(days=DAYS)).date(), random.Random(SEED))
+    first = (until - timedelta(days=DAYS)).date()
+    # The shop opens at midnight, whatever time of day it is now: people buy on the first day.
+    clock = FixedClock(datetime.combine(first, time(), tzinfo=UTC))
+    company = _Company(Ledger(database, clock), clock, first, random.Random(SEED))
     _open_shop(company)
     cast = characters(company.random)
     weeks = math.ceil(DAYS / 7)
