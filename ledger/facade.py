@@ -3,7 +3,7 @@
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ import psycopg
 import sqlalchemy as sa
 
 from ledger.clock import Clock, FixedClock, SystemClock
-from ledger.coalescing import Coalescer, Request, book_together
+from ledger.coalescing import GROUP_MAX, Coalescer, Request, book_together
 from ledger.commands import Command, Outcome, text_faults
 from ledger.context import AlreadyDone, Context, Rules
 from ledger.core.amounts import MICRO
@@ -28,10 +28,19 @@ from ledger.core.policy import (
 )
 from ledger.database import Database, Work, is_transient
 from ledger.digest import digest_of
-from ledger.errors import ApprovalRequired, InvalidCommand, NotPermitted, NotSetUp, ScopeMissing, Unavailable
+from ledger.errors import (
+    ApprovalRequired,
+    InvalidCommand,
+    LedgerError,
+    NotPermitted,
+    NotSetUp,
+    ScopeMissing,
+    Unavailable,
+)
 from ledger.models import company, transaction
 from ledger.operations import HANDLERS
 from ledger.operations.usage import RecordUsage
+from ledger.outbox import addresses_in
 from ledger.receipt import Receipt
 from ledger.sandbox import SandboxClock
 from ledger.settings import settings
@@ -73,6 +82,27 @@ class Ledger:
         if type(command) is RecordUsage and self._coalescer is not None:
             return self._coalescer.execute(Request(command, actor, key, digest))
         return self._carry_out(lambda work: self._attempt(work, command, actor=actor, key=key, digest=digest))
+
+    def charge_together(self, attempts: Sequence[tuple[RecordUsage, Actor, str]]) -> list[Receipt | LedgerError | None]:
+        """Charges of several callers with their keys, in one transaction where the database allows: what each gets.
+
+        Each is its own in the books and answered as `execute` would, by its receipt or its refusal. None: nothing is
+        known about that one; `execute` it. For who has the callers of a moment in one place, such as an event loop;
+        callers in threads of their own are brought together by `execute`.
+        """
+        requests: list[Request] = []
+        for command, actor, key in attempts:
+            one = Request(command, actor, key, digest_of(command))
+            try:
+                self._check(command, actor, key)
+            except LedgerError as refusal:
+                one.refusal = refusal
+            requests.append(one)
+        if self._coalescer is not None:
+            sound = [one for one in requests if not one.is_answered]
+            for start in range(0, len(sound), GROUP_MAX):
+                self._charge_together(sound[start : start + GROUP_MAX])
+        return [one.receipt or one.refusal for one in requests]
 
     def preview(self, command: Command, *, actor: Actor) -> Receipt:
         """The exact effect of a command, found by carrying it out and rolling it back. Raises as `execute` does.
@@ -202,7 +232,9 @@ def open_ledger(url: str | None = None, *, clock: Clock | None = None) -> Ledger
         clock = FixedClock(pretended) if pretended else SystemClock()
         if SandboxClock.is_kept_in(database):
             clock = SandboxClock(database)
-    rules = Rules(settings().approval_limit_credits * MICRO, settings().transfer_scope, settings().refund_policy)
+    known = settings()
+    approvers = addresses_in(known.approvers_mail or known.operators_mail)
+    rules = Rules(known.approval_limit_credits * MICRO, known.transfer_scope, known.refund_policy, approvers)
     with suppress(sa.exc.NoResultFound, sa.exc.ProgrammingError):
         try:
             return Ledger(database, clock, rules)

@@ -21,13 +21,13 @@ _log = logging.getLogger(__name__)
 
 
 def routes() -> list[BaseRoute]:
-    """Routes beside the pages: the HTTP API."""
-    return [api.mount()]
+    """Routes beside the pages: none; the HTTP API comes before the layers that pages need, see `middleware`."""
+    return []
 
 
 def middleware() -> list[Middleware]:
-    """Middleware around pages and routes: none yet."""
-    return []
+    """Middleware around the pages: the HTTP API answers what is below its path."""
+    return [Middleware(api.ApiFirst, api=api.create_api())]
 
 
 @asynccontextmanager

@@ -17,12 +17,13 @@ from ledger.queries.accounts import (
 )
 from ledger.queries.alerts import (
     alert_counts,
+    alert_customers,
     alert_head,
     alerts,
+    all_looks,
     due_looks,
     feature_days,
     fundings,
-    look_of,
     plan_uses,
     watched_batches,
     watched_forecasts,
@@ -30,7 +31,7 @@ from ledger.queries.alerts import (
 from ledger.queries.approvals import approval_by_id, approvals, approvals_waiting
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
 from ledger.queries.files import given_since
-from ledger.queries.holds import event_by_id, event_parts, open_holds, open_holds_total, past_holds
+from ledger.queries.holds import event_by_id, event_parts, event_transactions, open_holds, open_holds_total, past_holds
 from ledger.queries.jobs import (
     books_head,
     forecast_day,
@@ -87,8 +88,10 @@ __all__ = [
     "account_daily_usage",
     "account_movements",
     "alert_counts",
+    "alert_customers",
     "alert_head",
     "alerts",
+    "all_looks",
     "allocations",
     "approval_by_id",
     "approvals",
@@ -109,6 +112,7 @@ __all__ = [
     "entries",
     "event_by_id",
     "event_parts",
+    "event_transactions",
     "events",
     "expiring",
     "feature_accounts",
@@ -127,7 +131,6 @@ __all__ = [
     "job_runner",
     "job_runs",
     "jobs",
-    "look_of",
     "member_usage",
     "movements",
     "newest_calibration",

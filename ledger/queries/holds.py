@@ -1,5 +1,6 @@
 """Statements about holds, and about what was given back of a use."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -99,6 +100,13 @@ def event_by_id(account_name: str, event_id: str) -> sa.Select[Any]:
         )
         .select_from(usage_event.join(transaction, transaction.c.id == usage_event.c.transaction_id))
         .where(usage_event.c.account_id == account_id(account_name), usage_event.c.event_id == event_id)
+    )
+
+
+def event_transactions(account_name: str, event_ids: Sequence[str]) -> sa.Select[Any]:
+    """Which transactions recorded some usage events of one account: event_id, transaction_id."""
+    return sa.select(usage_event.c.event_id, usage_event.c.transaction_id).where(
+        usage_event.c.account_id == account_id(account_name), usage_event.c.event_id.in_(event_ids)
     )
 
 

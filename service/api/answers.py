@@ -40,6 +40,19 @@ _amount_schema = {
 }
 # Millionths of what the caller wrote as a decimal.
 Micro = Annotated[int, BeforeValidator(_micro), WithJsonSchema(_amount_schema)]
+# The same for what may be taken away, too.
+SignedMicro = Annotated[
+    int,
+    BeforeValidator(_micro),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _AMOUNT.replace("^", "^-?")},
+                {"type": "number", "minimum": -1_000_000_000, "maximum": 1_000_000_000, "multipleOf": 0.000001},
+            ]
+        }
+    ),
+]
 
 
 def _aware(at: datetime) -> datetime:

@@ -1,34 +1,45 @@
-"""The HTTP API: a FastAPI application mounted at /api/v1 beside the pages.
+"""The HTTP API: a FastAPI application at /api/v1 beside the pages.
 
 How to add endpoints: write service/api/<noun>.py with ``router = APIRouter(tags=["<Noun>"])``, plain ``def`` endpoints
-with a `Call` from `service.api.auth` (``reads(permission)`` or ``writes(permission)``), bodies as pydantic models with
-``extra="forbid"`` and examples (base class `service.api.answers.Body`), answers by `answers.json_response` or
-``call.write(command)`` with the model named in ``responses`` (`answers.WRITTEN | errors.documented(402, 404)`), and add
-the router to `ROUTERS` here. Refusals are raised as errors of the ledger; nothing is caught in an endpoint. Account
-ids in paths are ``{account:path}``, because they may hold any character.
+with a `Call` from `service.api.auth` (``reads(permission)`` or ``writes(permission)``), bodies as pydantic models
+derived from `service.api.answers.Body` with examples, answers by `answers.json_response` or ``call.write(command)``
+with the model named in ``responses`` (`answers.WRITTEN | errors.documented(402, 404)`), and add the router to `ROUTERS`
+here. Amounts and quantities in bodies are `answers.Micro`, instants `answers.Instant`. Refusals are raised as errors of
+the ledger; nothing is caught in an endpoint. Account ids in paths are ``{account:path}``, because they may hold any
+character; what an endpoint reads or writes of one customer it counts by ``call.about(account)`` (`call.write` does so).
 """
 
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger import Ledger
-from service.api import errors, usage
-from service.api.auth import Service
+from service.api import corrections, customers, docs, errors, grants, plans, reports, usage
+from service.api.auth import NEEDS_KEY, Service
+from service.api.frame import Frame
 
-ROUTERS: tuple[APIRouter, ...] = (usage.router,)
-
-# The largest body that is read: 10,000 usage events with room for long names.
-BODY_MAX_BYTES = 8 * 1024 * 1024
+ROUTERS: tuple[APIRouter, ...] = (
+    usage.router,
+    grants.router,
+    corrections.router,
+    plans.router,
+    reports.router,
+    # Its last path takes everything behind /customers/.
+    customers.router,
+)
+SHORTCUTS = {("POST", "/usage"): usage.record_usage}
 
 
 def create_api(ledger: Ledger | None = None) -> FastAPI:
     """The API on a ledger; without one it opens that of the settings when the first request comes."""
     api = FastAPI(
-        title="Credits Balance Tracker",
+        title=docs.TITLE,
         version="1",
+        description=docs.DESCRIPTION,
+        openapi_tags=docs.TAGS,
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
@@ -38,67 +49,35 @@ def create_api(ledger: Ledger | None = None) -> FastAPI:
     )
     api.state.service = Service(ledger)
     errors.install(api)
+    docs.install(api)
     for router in ROUTERS:
-        api.include_router(router)
-    api.add_middleware(Frame)
+        api.include_router(router, dependencies=[NEEDS_KEY])
+    api.add_middleware(Frame, service=api.state.service, shortcuts=SHORTCUTS)
     return api
 
 
 def mount(ledger: Ledger | None = None) -> Mount:
-    """The API as a route of the server."""
+    """The API as a route of a server."""
     return Mount(errors.API_PATH, app=create_api(ledger), name="api")
 
 
-class Frame:
-    """Around every request: bodies that are too large are refused, and what nobody foresaw becomes a reference."""
+def standalone() -> Starlette:
+    """The API without the pages: `uvicorn --factory service.api:standalone --workers 4`."""
+    return Starlette(routes=[mount()])
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+
+class ApiFirst:
+    """Middleware that hands requests of the API to it before any layer that only pages need."""
+
+    def __init__(self, app: ASGIApp, api: ASGIApp) -> None:
+        self._app, self._api = app, api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        if scope["type"] == "http" and (scope["path"] + "/").startswith(_BELOW):
+            root: Any = scope.get("root_path", "")
+            await self._api({**scope, "root_path": root + errors.API_PATH}, receive, send)
             return
-        has_begun = False
-        seen = 0
-
-        async def watched_send(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
-        async def measured_receive() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > BODY_MAX_BYTES:
-                raise _TooLarge
-            return message
-
-        if _declared_length(scope) > BODY_MAX_BYTES:
-            await _too_large()(scope, receive, send)
-            return
-        try:
-            await self.app(scope, measured_receive, watched_send)
-        except _TooLarge:
-            await _too_large()(scope, receive, send)
-        except Exception as error:
-            response = errors.failure(error)
-            if has_begun:
-                raise
-            await response(scope, receive, send)
+        await self._app(scope, receive, send)
 
 
-class _TooLarge(BaseException):
-    """Not an Exception: nothing between here and the reader of the body may take it for a fault of the body."""
-
-
-def _declared_length(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
-
-
-def _too_large() -> Any:
-    return errors.problem("body_too_large", f"At most {BODY_MAX_BYTES:,} bytes are read; send less at a time.")
+_BELOW = errors.API_PATH + "/"

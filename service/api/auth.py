@@ -5,22 +5,27 @@ An endpoint asks for a `Call` by the permission that its command or read needs (
     @router.get("/customers/{account:path}/balance", responses=documented(404))
     def balance(account: str, call: Annotated[Call, reads(Permission.VIEW_CUSTOMER)]) -> Response: ...
 
-    @router.post("/holds", status_code=201, responses=documented(402, 404, 409))
+    @router.post("/holds", status_code=201, responses=WRITTEN | documented(402, 404, 409))
     def place_hold(body: NewHold, call: Annotated[Call, writes(Permission.RECORD_USAGE)]) -> Response:
         return call.write(PlaceHold(...))
 
 `Call.write` executes a command under the Idempotency-Key of the request and answers 201, or 200 when it is the first
 answer again. `Call.about` counts a request against the limit of a customer; `Call.write` does so by itself.
-Endpoints are plain functions: they run in the pool of threads, where the ledger brings concurrent charges together.
+Endpoints are plain functions: they run in the pool of threads.
+
+The key itself is checked, and its limit counted, before anything of a request is read (service/api/frame.py).
 """
 
 import threading
+from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
-from fastapi import Depends, Header, Request, Response, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Header, Request, Response
+from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from ledger import (
@@ -31,42 +36,51 @@ from ledger import (
     Ledger,
     Permission,
     Receipt,
+    ScopeMissing,
     Unauthenticated,
     open_ledger,
 )
-from ledger.api_keys import KeyRing
+from ledger.api_keys import KeyRing, KnownKey
+from ledger.core.policy import ACT_WORDS, allows, scopes_with
+from ledger.limits import Limiter
+from ledger.settings import settings
 from service.api.answers import written
+from service.api.gathering import Gatherer
 
-_bearer = HTTPBearer(
-    auto_error=False,
-    scheme_name="API key",
-    description="An API key, made in Settings or by `python -m service.cli keys create`.",
+# Where the frame leaves the key of a request in its scope.
+KEY_IN_SCOPE = "credits.key"
+KEY_HEADER = "Idempotency-Key"
+# Decides nothing: the frame has read the header. It tells the document that endpoints need a key.
+NEEDS_KEY = Depends(
+    HTTPBearer(
+        auto_error=False,
+        scheme_name="API key",
+        description="An API key, made in Settings or by `python -m service.cli keys create`.",
+    )
 )
-_Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 _Key = Annotated[
     str | None,
     Header(
-        alias="Idempotency-Key",
+        alias=KEY_HEADER,
         description="Names this attempt. The same key with the same body again changes nothing and gets the first "
         "answer; with another body it is refused.",
         examples=["order-4711"],
+        min_length=1,
         max_length=200,
     ),
 ]
 
 
 class Service:
-    """What all requests of a process share: the ledger, opened when the first one comes, and the keys in use."""
+    """What all requests of a process share: ledger, keys and limits, opened when the first request comes."""
 
     def __init__(self, ledger: Ledger | None = None, open_: Callable[[], Ledger] = open_ledger) -> None:
         self._open, self._lock = open_, threading.Lock()
-        self._parts: tuple[Ledger, KeyRing] | None = None
+        self._parts: tuple[Ledger, KeyRing, Limiter] | None = None
         if ledger is not None:
-            self._parts = self._with(ledger)
-
-    @property
-    def is_open(self) -> bool:
-        return self._parts is not None
+            self._parts = _parts_of(ledger)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="charges")
+        self._gatherers: WeakKeyDictionary[AbstractEventLoop, Gatherer] = WeakKeyDictionary()
 
     @property
     def ledger(self) -> Ledger:
@@ -74,23 +88,41 @@ class Service:
         return self._all()[0]
 
     @property
-    def keys(self) -> KeyRing:
-        return self._all()[1]
+    def limits(self) -> Limiter:
+        return self._all()[2]
 
-    def close(self) -> None:
-        """Close the connections of the ledger that was opened here."""
-        if self._parts is not None:
-            self._parts[0].database.dispose()
+    def charger(self) -> Gatherer:
+        """What brings the single charges of the running event loop together."""
+        loop = get_running_loop()
+        found = self._gatherers.get(loop)
+        if found is None:
+            found = self._gatherers[loop] = Gatherer(self.ledger, self._thread)
+        return found
 
-    def _all(self) -> tuple[Ledger, KeyRing]:
+    async def admit(self, text: str) -> KnownKey:
+        """The key with that text, one request counted. Raises Unauthenticated, TooManyRequests."""
+        known = self._parts[1].remembered(text) if self._parts is not None else None
+        if known is None:
+            # Asks the database: not in the event loop, where everybody waits.
+            known = await run_in_threadpool(lambda: self._all()[1].find(text))
+        await self.count(f"key:{known.id}", known.per_minute or settings().key_requests_per_minute, "This API key")
+        return known
+
+    async def count(self, name: str, per_minute: int, whose: str) -> None:
+        """Take a token without keeping the event loop waiting."""
+        if self.limits.count(name, per_minute, whose=whose):
+            await run_in_threadpool(self.limits.settle, name, per_minute, whose=whose)
+
+    def _all(self) -> tuple[Ledger, KeyRing, Limiter]:
         if self._parts is None:
             with self._lock:
                 if self._parts is None:
-                    self._parts = self._with(self._open())
+                    self._parts = _parts_of(self._open())
         return self._parts
 
-    def _with(self, ledger: Ledger) -> tuple[Ledger, KeyRing]:
-        return (ledger, KeyRing(ledger))
+
+def _parts_of(ledger: Ledger) -> tuple[Ledger, KeyRing, Limiter]:
+    return (ledger, KeyRing(ledger), Limiter(ledger.database))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +139,19 @@ class Call:
 
     def about(self, account: str) -> None:
         """Count this request against the limit of a customer. Raises TooManyRequests."""
+        name, per_minute, whose = customer_limit(account)
+        self.service.limits.take(name, per_minute, whose=whose)
+
+    def named(self, key: str | None = None) -> str:
+        """The name of this attempt: the header, or ``key`` when there is none. Raises InvalidCommand without both."""
+        chosen = self.key or key
+        if not chosen:
+            raise InvalidCommand([Fault(KEY_HEADER, "send this header; it makes a repeat harmless")])
+        return chosen
 
     def execute(self, command: Command, *, key: str | None = None) -> Receipt:
         """Carry a command out under the request's Idempotency-Key, or ``key`` when there is none (an event's id)."""
-        chosen = self.key or key
-        if not chosen:
-            raise InvalidCommand([Fault("Idempotency-Key", "send this header; it makes a repeat harmless")])
+        chosen = self.named(key)
         account = getattr(command, "account", None)
         if account:
             self.about(account)
@@ -123,33 +162,35 @@ class Call:
         return written(self.execute(command, key=key))
 
 
-def reads(permission: Permission) -> Any:
-    """The dependency of an endpoint that reads."""
+def customer_limit(account: str) -> tuple[str, int, str]:
+    """The bucket of a customer: its name, its limit, and whose it is in words."""
+    return f"customer:{account}", settings().customer_requests_per_minute, "All API keys together, for one customer,"
 
-    async def call(request: Request, credentials: _Credentials) -> Call:
-        return await _authorised(request, credentials, permission, None)
+
+def reads(*permissions: Permission) -> Any:
+    """The dependency of an endpoint that reads; any one of the permissions suffices."""
+
+    async def call(request: Request) -> Call:
+        return authorised(request, *permissions)
 
     return Depends(call)
 
 
-def writes(permission: Permission) -> Any:
+def writes(*permissions: Permission) -> Any:
     """The dependency of an endpoint that writes: also takes the Idempotency-Key."""
 
-    async def call(request: Request, credentials: _Credentials, idempotency_key: _Key = None) -> Call:
-        return await _authorised(request, credentials, permission, idempotency_key)
+    async def call(request: Request, idempotency_key: _Key = None) -> Call:
+        return authorised(request, *permissions, key=idempotency_key)
 
     return Depends(call)
 
 
-async def _authorised(
-    request: Request, credentials: HTTPAuthorizationCredentials | None, permission: Permission, key: str | None
-) -> Call:
-    service: Service = request.app.state.service
-    if credentials is None:
-        raise Unauthenticated(why="the request carries no API key")
-    known = service.keys.remembered(credentials.credentials) if service.is_open else None
+def authorised(request: Request, *permissions: Permission, key: str | None = None) -> Call:
+    """The call of a request whose key the frame has checked. Raises ScopeMissing."""
+    known: KnownKey | None = request.scope.get(KEY_IN_SCOPE)
     if known is None:
-        # Asks the database: not in the event loop, where everybody waits.
-        known = await run_in_threadpool(lambda: service.keys.find(credentials.credentials))
-    service.ledger.require(known.actor, permission)
-    return Call(service, known.actor, key)
+        raise Unauthenticated(why="the request carries no API key")
+    if not any(allows(known.actor, one) for one in permissions):
+        scopes = dict.fromkeys(scope.value for one in permissions for scope in scopes_with(one))
+        raise ScopeMissing(act=ACT_WORDS[permissions[0]], scopes=tuple(scopes))
+    return Call(request.app.state.service, known.actor, key)

@@ -7,7 +7,7 @@ nobody foresaw becomes a reference, and the log holds the rest under the same re
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -184,12 +184,17 @@ async def _on_refusal(_request: Request, error: Exception) -> Response:
 
 async def _on_faults(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [{"field": _path(one["loc"]), "message": str(one["msg"])} for one in error.errors()]
+    return faults_of(error.errors())
+
+
+def faults_of(found: Iterable[Mapping[str, Any]]) -> Response:
+    """The refusal of a body or parameters with faults as pydantic tells them."""
+    faults = [{"field": path_of(one["loc"]), "message": str(one["msg"])} for one in found]
     detail = "; ".join(f"{one['field']}: {one['message']}" for one in faults)
     return problem("invalid_command", detail[:2_000], faults=faults)
 
 
-def _path(place: tuple[Any, ...]) -> str:
+def path_of(place: tuple[Any, ...]) -> str:
     """The path of a field as the caller wrote it: without the word body, query or header before it."""
     inner = place[1:] if place and place[0] in {"body", "query", "path", "header"} else place
     return ".".join(str(part) for part in inner) or "body"
@@ -208,8 +213,6 @@ async def _on_http(request: Request, error: Exception) -> Response:
         return problem("invalid_command", "body: could not be read", faults=[fault])
     return failure(error)
 
-
-Handler = Callable[[Request, Exception], Any]
 
 _ABOUT = {
     400: "The body could not be read",
