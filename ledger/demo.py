@@ -81,10 +81,10 @@ def load(
 
     Progress is reported as (weeks done, weeks in all). Answers a ledger on the demo's clock.
     """
-    first = (until - timedelta(days=DAYS)).date()
+    opens = (until - timedelta(days=DAYS)).date()
     # The shop opens at midnight, whatever time of day it is now: people buy on the first day.
-    clock = FixedClock(datetime.combine(first, time(), tzinfo=UTC))
-    company = _Company(Ledger(database, clock), clock, first, random.Random(SEED))
+    clock = FixedClock(datetime.combine(opens, time(), tzinfo=UTC))
+    company = _Company(Ledger(database, clock), clock, opens, random.Random(SEED))
     _open_shop(company)
     cast = characters(company.random)
     weeks = math.ceil(DAYS / 7)
