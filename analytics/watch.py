@@ -18,8 +18,10 @@ from analytics.forecast import HORIZON_DAYS, Forecast
 from analytics.frames.asking import plain_rows
 from analytics.scopes import is_scoped
 from ledger import queries
-from ledger.core.alerts import Ahead, DayOfUse, Ending, PlanUse, Seen
+from ledger.alerts import rules_of, watches_of
+from ledger.core.alerts import Ahead, DayOfUse, Ending, Line, PlanUse, Rule, Seen, lines
 from ledger.core.burn import available_micro
+from ledger.core.crossings import Watch, find
 from ledger.core.lifecycle import last_day
 from ledger.core.records import Batch, CreditType
 
@@ -64,9 +66,39 @@ def look_due(connection: sa.Connection, *, at: datetime, zone: ZoneInfo) -> Look
     return _look(connection, _due(connection, due, at), at=at, zone=zone)
 
 
-def look_one(connection: sa.Connection, *, account: str, at: datetime, zone: ZoneInfo) -> Look:
-    """A look at one account with everything that can be looked at, due or not."""
-    return _look(connection, _due(connection, queries.look_of(account), at), at=at, zone=zone)
+def look_all(connection: sa.Connection, *, at: datetime, zone: ZoneInfo, account: str | None = None) -> Look:
+    """A look at one account, or at every one, with everything that can be looked at, due or not."""
+    return _look(connection, _due(connection, queries.all_looks(account), at), at=at, zone=zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands to one line: ``tells_now`` if a look at this moment would tell; ``watch`` what is known."""
+
+    account: str
+    line: Line
+    watch: Watch
+    tells_now: bool
+
+
+def standings(
+    connection: sa.Connection, *, at: datetime, zone: ZoneInfo, account: str | None = None, instead: Rule | None = None
+) -> list[Standing]:
+    """How one account, or every one, stands to the lines of its rules, as if a look were taken now; nothing is written.
+
+    ``instead`` is in force in place of the rules of its kind: what would a rule do that somebody thinks about?
+    """
+    seen = list(look_all(connection, at=at, zone=zone, account=account).seen.values())
+    rules, watches = rules_of(connection), watches_of(connection, [one.account_id for one in seen])
+    found = []
+    for one in seen:
+        own = rules[None] | rules.get(one.account_id, {}) | ({} if instead is None else {instead.kind: instead})
+        stood = watches.get(one.account_id, {})
+        told = {new.line.key for new in find(one, own, stood, at).raised}
+        found += [
+            Standing(one.account, line, stood.get(line.key, Watch()), line.key in told) for line in lines(one, own)
+        ]
+    return found
 
 
 def _due(connection: sa.Connection, statement: sa.Select[Any], at: datetime) -> list[_Due]:

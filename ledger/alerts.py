@@ -78,18 +78,22 @@ def record_look(
 
 def find_all(connection: sa.Connection, seen: Sequence[Seen], at: datetime) -> dict[int, Found]:
     """What a look finds, by account id; nothing is written."""
-    ids = [one.account_id for one in seen]
-    rules = rules_of(connection)
-    watches: dict[int, dict[LineKey, Watch]] = {}
-    for row in connection.execute(sa.select(alert_watch).where(_among(alert_watch.c.account_id, ids))):
-        key = LineKey(AlertKind(row.kind), row.level, row.subject)
-        watch = Watch(row.is_armed, row.crossing, row.crossed_at, row.better_since)
-        watches.setdefault(row.account_id, {})[key] = watch
+    rules, watches = rules_of(connection), watches_of(connection, [one.account_id for one in seen])
     default = rules[None]
     return {
         one.account_id: find(one, default | rules.get(one.account_id, {}), watches.get(one.account_id, {}), at)
         for one in seen
     }
+
+
+def watches_of(connection: sa.Connection, ids: Sequence[int]) -> dict[int, dict[LineKey, Watch]]:
+    """Where the lines of some accounts stand, as far as they were ever crossed."""
+    watches: dict[int, dict[LineKey, Watch]] = {}
+    for row in connection.execute(sa.select(alert_watch).where(_among(alert_watch.c.account_id, ids))):
+        key = LineKey(AlertKind(row.kind), row.level, row.subject)
+        watch = Watch(row.is_armed, row.crossing, row.crossed_at, row.better_since)
+        watches.setdefault(row.account_id, {})[key] = watch
+    return watches
 
 
 def rules_of(connection: sa.Connection) -> dict[int | None, dict[AlertKind, Rule]]:

@@ -4,6 +4,15 @@ A loader takes a connection (``ledger.database.reading()``) and plain arguments;
 company zone are given, no clock is read. Each has its schema beside it, such as CUSTOMERS for `load_customers`.
 """
 
+from analytics.frames.alerts import (
+    ALERTS,
+    OpenAlerts,
+    OwnRule,
+    load_alert_head,
+    load_alert_rules,
+    load_alerts,
+    load_open_alerts,
+)
 from analytics.frames.approvals import (
     APPROVALS,
     Approval,
@@ -153,6 +162,7 @@ from ledger.queries import TransactionFilter, TransactionSort
 __all__ = [
     "ACCOUNT_DAILY_USAGE",
     "ACCOUNT_MOVEMENTS",
+    "ALERTS",
     "ALLOCATIONS",
     "APPROVALS",
     "BALANCES",
@@ -200,7 +210,9 @@ __all__ = [
     "Holdings",
     "Installation",
     "JobState",
+    "OpenAlerts",
     "Overdraft",
+    "OwnRule",
     "PlanVersion",
     "Portfolio",
     "PriceEffect",
@@ -217,6 +229,9 @@ __all__ = [
     "find_customers",
     "load_account_daily_usage",
     "load_account_movements",
+    "load_alert_head",
+    "load_alert_rules",
+    "load_alerts",
     "load_all_core_batches",
     "load_allocations",
     "load_approval",
@@ -260,6 +275,7 @@ __all__ = [
     "load_member_usage",
     "load_members",
     "load_movements",
+    "load_open_alerts",
     "load_open_holds",
     "load_open_holds_total",
     "load_overdraft",

@@ -14,6 +14,7 @@ from ledger.models import (
     account,
     alert,
     alert_look,
+    alert_rule,
     allocation,
     batch,
     customer,
@@ -71,9 +72,9 @@ def due_looks(*, at: datetime, today: date, forecasts_since: date) -> sa.Select[
     )
 
 
-def look_of(account_name: str) -> sa.Select[Any]:
-    """One account as `due_looks` answers it, whether it is due or not, with everything to be looked at."""
-    return sa.select(
+def all_looks(account_name: str | None = None) -> sa.Select[Any]:
+    """One account or all as `due_looks` answers them, whether due or not, with everything to be looked at."""
+    statement = sa.select(
         account.c.id,
         account.c.external_id,
         account.c.version,
@@ -82,7 +83,8 @@ def look_of(account_name: str) -> sa.Select[Any]:
         account.c.overdraft_until,
         sa.true().label("is_new_day"),
         sa.true().label("has_new_forecast"),
-    ).where(account.c.external_id == account_name)
+    ).join(customer, customer.c.account_id == account.c.id)
+    return statement if account_name is None else statement.where(account.c.external_id == account_name)
 
 
 def watched_batches(ids: Sequence[int], *, at: datetime) -> sa.Select[Any]:
@@ -197,6 +199,15 @@ def alerts(*, account_name: str | None = None, open_only: bool = False, limit: i
         statement = statement.where(account.c.external_id == account_name)
     # In the very words of the partial index.
     return statement.where(sa.text("alert.state <> 'done'")) if open_only else statement
+
+
+def alert_customers() -> sa.Select[Any]:
+    """Who has a rule of its own."""
+    return (
+        sa.select(account.c.id, account.c.external_id, customer.c.name)
+        .select_from(account.join(customer, customer.c.account_id == account.c.id))
+        .where(account.c.id.in_(sa.select(alert_rule.c.account_id)))
+    )
 
 
 def alert_counts(*, owner: str) -> sa.Select[Any]:
