@@ -290,11 +290,11 @@ def post(posting: Posting, state: AccountState, *, transaction_id: int, lines: S
 def send(work: Work, posting: Posting) -> None:
     """Queue everything that a posting holds: one database function on PostgreSQL, statement by statement otherwise.
 
-    The function (migration 0001, `post_to_ledger`) writes the same rows; it saves the client's time per statement,
-    which is what limits single charges. Large postings are as fast without it, as arrays.
+    The function writes the same rows; it saves the client's time per statement, which is what limits single charges.
+    Large postings are as fast without it, as arrays.
     """
     if work.is_postgresql and len(posting.entries) <= _FUNCTION_MAX_ENTRIES:
-        work.queue_call("post_to_ledger", orjson.dumps(asdict_shallow(posting)).decode())
+        send_together(work, [posting])
         return
     work.queue(_INSERT_TRANSACTION, posting.transaction)
     for values in posting.batches:
@@ -309,9 +309,9 @@ def send(work: Work, posting: Posting) -> None:
 
 
 def send_together(work: Work, postings: Sequence[Posting]) -> None:
-    """Queue several charges at once by the database function `post_charges`: rows in order, totals added up.
+    """Queue several postings at once by the database function `post_to_ledger`: rows in order, totals added up.
 
-    They carry no new batches. PostgreSQL only; the rows are those that `send` writes for each.
+    PostgreSQL only; the rows are those that statements would write for each.
     """
     batches: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     accounts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -325,20 +325,16 @@ def send_together(work: Work, postings: Sequence[Posting]) -> None:
             _add(days[tuple(day)], [used, events])
     body = {
         "transactions": [list(posting.transaction.values()) for posting in postings],
+        "batches": [row for posting in postings for row in posting.batches],
         "events": [row for posting in postings for row in posting.events],
         "entries": [row for posting in postings for row in posting.entries],
         "batch_moves": [(id_, *moved) for id_, moved in batches.items()],
         "account_moves": [(id_, *moved) for id_, moved in accounts.items()],
         "days": [(*key, *moved) for key, moved in days.items()],
     }
-    work.queue_call("post_charges", orjson.dumps(body).decode())
+    work.queue_call("post_to_ledger", orjson.dumps(body).decode())
 
 
 def _add(total: list[int], moved: list[int]) -> None:
     for place, amount in enumerate(moved):
         total[place] += amount
-
-
-def asdict_shallow(posting: Posting) -> dict[str, Any]:
-    """The fields of a posting that hold something, by name."""
-    return {name: value for name in Posting.__slots__ if (value := getattr(posting, name))}

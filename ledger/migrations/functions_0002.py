@@ -46,70 +46,7 @@ BEGIN
     );
 END $$
 """
-POST_TO_LEDGER = """
-CREATE FUNCTION post_to_ledger(p_body text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    body CONSTANT jsonb := p_body;
-    t CONSTANT jsonb := body->'transaction';
-    r jsonb;
-BEGIN
-    -- Row by row with values, not from a set: joins with a set of unknown size are planned as scans of whole tables.
-    INSERT INTO transaction (id, kind, account_id, actor, role, key, digest, reason_code, note, ticket, effective_at,
-                             recorded_at, reverses_id, approval_id, receipt)
-        VALUES ((t->>'id')::bigint, t->>'kind', (t->>'account_id')::bigint, t->>'actor', t->>'role', t->>'key',
-                t->>'digest', t->>'reason_code', t->>'note', t->>'ticket', (t->>'effective_at')::timestamptz,
-                (t->>'recorded_at')::timestamptz, (t->>'reverses_id')::bigint, (t->>'approval_id')::bigint,
-                t->'receipt');
-    FOR i IN 0 .. coalesce(jsonb_array_length(body->'batches'), 0) - 1 LOOP
-        r := body->'batches'->i;
-        INSERT INTO batch (id, account_id, credit_type, granted_micro, remaining_micro, held_micro, priority,
-                           granted_at, effective_at, expires_at, cost_cents, currency, source, campaign, reference,
-                           parent_id, made_by_id, features, details)
-            VALUES ((r->>'id')::bigint, (r->>'account_id')::bigint, r->>'credit_type', (r->>'granted_micro')::bigint,
-                    (r->>'remaining_micro')::bigint, (r->>'held_micro')::bigint, (r->>'priority')::int,
-                    (r->>'granted_at')::timestamptz, (r->>'effective_at')::timestamptz,
-                    (r->>'expires_at')::timestamptz, (r->>'cost_cents')::bigint, r->>'currency', r->>'source',
-                    r->>'campaign', r->>'reference', (r->>'parent_id')::bigint, (r->>'made_by_id')::bigint,
-                    -- A batch without features has SQL's null, not JSON's.
-                    nullif(r->'features', 'null'), r->'details');
-    END LOOP;
-    FOR i IN 0 .. coalesce(jsonb_array_length(body->'events'), 0) - 1 LOOP
-        r := body->'events'->i;
-        INSERT INTO usage_event (id, account_id, event_id, feature, quantity_micro, occurred_at, cost_micro, price_id,
-                                 transaction_id, member, complexity, bundle_id)
-            VALUES ((r->>0)::bigint, (r->>1)::bigint, r->>2, r->>3, (r->>4)::bigint, (r->>5)::timestamptz,
-                    (r->>6)::bigint, (r->>7)::bigint, (r->>8)::bigint, r->>9, r->>10, (r->>11)::bigint);
-    END LOOP;
-    FOR i IN 0 .. coalesce(jsonb_array_length(body->'entries'), 0) - 1 LOOP
-        r := body->'entries'->i;
-        INSERT INTO entry (transaction_id, account_id, batch_id, from_bucket, to_bucket, amount_micro, balance_micro,
-                           feature, usage_event_id, hold_id, effective_at)
-            VALUES ((r->>0)::bigint, (r->>1)::bigint, (r->>2)::bigint, r->>3, r->>4, (r->>5)::bigint, (r->>6)::bigint,
-                    r->>7, (r->>8)::bigint, (r->>9)::bigint, (r->>10)::timestamptz);
-    END LOOP;
-    FOR i IN 0 .. coalesce(jsonb_array_length(body->'batch_moves'), 0) - 1 LOOP
-        r := body->'batch_moves'->i;
-        UPDATE batch SET remaining_micro = remaining_micro + (r->>1)::bigint, held_micro = held_micro + (r->>2)::bigint
-            WHERE id = (r->>0)::bigint;
-    END LOOP;
-    FOR i IN 0 .. coalesce(jsonb_array_length(body->'account_moves'), 0) - 1 LOOP
-        r := body->'account_moves'->i;
-        UPDATE account SET available_micro = available_micro + (r->>1)::bigint,
-                           held_micro = held_micro + (r->>2)::bigint,
-                           owed_micro = owed_micro + (r->>3)::bigint, version = version + 1
-            WHERE id = (r->>0)::bigint;
-    END LOOP;
-    FOR i IN 0 .. coalesce(jsonb_array_length(body->'days'), 0) - 1 LOOP
-        r := body->'days'->i;
-        INSERT INTO usage_daily (account_id, day, feature, credit_type, used_micro, events)
-            VALUES ((r->>0)::bigint, (r->>1)::date, r->>2, r->>3, (r->>4)::bigint, (r->>5)::bigint)
-            ON CONFLICT (account_id, day, feature, credit_type) DO UPDATE
-            SET used_micro = usage_daily.used_micro + excluded.used_micro,
-                events = usage_daily.events + excluded.events;
-    END LOOP;
-END $$
-"""
-# The same two calls for many callers at once (ledger/coalescing.py): one lock, one snapshot, one commit for all.
+# What many callers at once have to know (ledger/coalescing.py): one lock and one snapshot for all.
 # Keys and events are looked up one by one in the order of the requests, so that each lookup is an index probe.
 LOAD_FOR_CHARGES = """
 CREATE FUNCTION load_for_charges(p_body text) RETURNS json LANGUAGE plpgsql AS $$
@@ -164,9 +101,11 @@ BEGIN
     );
 END $$
 """
-# Rows as arrays in the order of ledger/journal.py's columns. Totals come added up: one row of each at most.
-POST_CHARGES = """
-CREATE FUNCTION post_charges(p_body text) RETURNS void LANGUAGE plpgsql
+# One transaction or several, batches as objects, other rows as arrays in the order of ledger/journal.py's columns.
+# Totals come added up: one row of each at most. Whether there are rows is asked first, because a statement without rows
+# still reads all checks of its table anew.
+POST_TO_LEDGER = """
+CREATE FUNCTION post_to_ledger(p_body text) RETURNS void LANGUAGE plpgsql
 -- Plans are kept, and how many rows will come is not known: only probes of the primary keys stay right at any size.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -177,27 +116,51 @@ BEGIN
         SELECT (t->>0)::bigint, t->>1, (t->>2)::bigint, t->>3, t->>4, t->>5, t->>6, t->>7, t->>8, t->>9,
                (t->>10)::timestamptz, (t->>11)::timestamptz, (t->>12)::bigint, (t->>13)::bigint, t->14
         FROM jsonb_array_elements(body->'transactions') t;
-    INSERT INTO usage_event (id, account_id, event_id, feature, quantity_micro, occurred_at, cost_micro, price_id,
-                             transaction_id, member, complexity, bundle_id)
-        SELECT (t->>0)::bigint, (t->>1)::bigint, t->>2, t->>3, (t->>4)::bigint, (t->>5)::timestamptz,
-               (t->>6)::bigint, (t->>7)::bigint, (t->>8)::bigint, t->>9, t->>10, (t->>11)::bigint
-        FROM jsonb_array_elements(body->'events') t;
-    INSERT INTO entry (transaction_id, account_id, batch_id, from_bucket, to_bucket, amount_micro, balance_micro,
-                       feature, usage_event_id, hold_id, effective_at)
-        SELECT (t->>0)::bigint, (t->>1)::bigint, (t->>2)::bigint, t->>3, t->>4, (t->>5)::bigint, (t->>6)::bigint,
-               t->>7, (t->>8)::bigint, (t->>9)::bigint, (t->>10)::timestamptz
-        FROM jsonb_array_elements(body->'entries') t;
-    UPDATE batch SET remaining_micro = remaining_micro + (r->>1)::bigint, held_micro = held_micro + (r->>2)::bigint
-        FROM jsonb_array_elements(body->'batch_moves') r WHERE batch.id = (r->>0)::bigint;
-    UPDATE account SET available_micro = available_micro + (r->>1)::bigint,
-                       held_micro = held_micro + (r->>2)::bigint,
-                       owed_micro = owed_micro + (r->>3)::bigint, version = version + 1
-        FROM jsonb_array_elements(body->'account_moves') r WHERE account.id = (r->>0)::bigint;
-    INSERT INTO usage_daily (account_id, day, feature, credit_type, used_micro, events)
-        SELECT (t->>0)::bigint, (t->>1)::date, t->>2, t->>3, (t->>4)::bigint, (t->>5)::bigint
-        FROM jsonb_array_elements(body->'days') t
-        ON CONFLICT (account_id, day, feature, credit_type) DO UPDATE
-        SET used_micro = usage_daily.used_micro + excluded.used_micro,
-            events = usage_daily.events + excluded.events;
+    IF jsonb_array_length(body->'batches') > 0 THEN
+        INSERT INTO batch (id, account_id, credit_type, granted_micro, remaining_micro, held_micro, priority,
+                           granted_at, effective_at, expires_at, cost_cents, currency, source, campaign, reference,
+                           parent_id, made_by_id, features, details)
+            SELECT (r->>'id')::bigint, (r->>'account_id')::bigint, r->>'credit_type', (r->>'granted_micro')::bigint,
+                   (r->>'remaining_micro')::bigint, (r->>'held_micro')::bigint, (r->>'priority')::int,
+                   (r->>'granted_at')::timestamptz, (r->>'effective_at')::timestamptz,
+                   (r->>'expires_at')::timestamptz, (r->>'cost_cents')::bigint, r->>'currency', r->>'source',
+                   r->>'campaign', r->>'reference', (r->>'parent_id')::bigint, (r->>'made_by_id')::bigint,
+                   -- A batch without features has SQL's null, not JSON's.
+                   nullif(r->'features', 'null'), r->'details'
+            FROM jsonb_array_elements(body->'batches') r;
+    END IF;
+    IF jsonb_array_length(body->'events') > 0 THEN
+        INSERT INTO usage_event (id, account_id, event_id, feature, quantity_micro, occurred_at, cost_micro, price_id,
+                                 transaction_id, member, complexity, bundle_id)
+            SELECT (t->>0)::bigint, (t->>1)::bigint, t->>2, t->>3, (t->>4)::bigint, (t->>5)::timestamptz,
+                   (t->>6)::bigint, (t->>7)::bigint, (t->>8)::bigint, t->>9, t->>10, (t->>11)::bigint
+            FROM jsonb_array_elements(body->'events') t;
+    END IF;
+    IF jsonb_array_length(body->'entries') > 0 THEN
+        INSERT INTO entry (transaction_id, account_id, batch_id, from_bucket, to_bucket, amount_micro, balance_micro,
+                           feature, usage_event_id, hold_id, effective_at)
+            SELECT (t->>0)::bigint, (t->>1)::bigint, (t->>2)::bigint, t->>3, t->>4, (t->>5)::bigint, (t->>6)::bigint,
+                   t->>7, (t->>8)::bigint, (t->>9)::bigint, (t->>10)::timestamptz
+            FROM jsonb_array_elements(body->'entries') t;
+    END IF;
+    IF jsonb_array_length(body->'batch_moves') > 0 THEN
+        UPDATE batch
+            SET remaining_micro = remaining_micro + (r->>1)::bigint, held_micro = held_micro + (r->>2)::bigint
+            FROM jsonb_array_elements(body->'batch_moves') r WHERE batch.id = (r->>0)::bigint;
+    END IF;
+    IF jsonb_array_length(body->'account_moves') > 0 THEN
+        UPDATE account SET available_micro = available_micro + (r->>1)::bigint,
+                           held_micro = held_micro + (r->>2)::bigint,
+                           owed_micro = owed_micro + (r->>3)::bigint, version = version + 1
+            FROM jsonb_array_elements(body->'account_moves') r WHERE account.id = (r->>0)::bigint;
+    END IF;
+    IF jsonb_array_length(body->'days') > 0 THEN
+        INSERT INTO usage_daily (account_id, day, feature, credit_type, used_micro, events)
+            SELECT (t->>0)::bigint, (t->>1)::date, t->>2, t->>3, (t->>4)::bigint, (t->>5)::bigint
+            FROM jsonb_array_elements(body->'days') t
+            ON CONFLICT (account_id, day, feature, credit_type) DO UPDATE
+            SET used_micro = usage_daily.used_micro + excluded.used_micro,
+                events = usage_daily.events + excluded.events;
+    END IF;
 END $$
 """

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from ledger.migrations.functions_0002 import LOAD_FOR_CHARGES, LOAD_FOR_USAGE, POST_CHARGES, POST_TO_LEDGER
+from ledger.migrations.functions_0002 import LOAD_FOR_CHARGES, LOAD_FOR_USAGE, POST_TO_LEDGER
 
 revision = "0002"
 down_revision = "0001"
@@ -52,7 +52,7 @@ def upgrade() -> None:
         op.create_check_constraint(op.f("ck_entry_debt"), "entry", DEBT)
         op.execute("DROP FUNCTION load_for_usage")
         op.execute("DROP FUNCTION post_to_ledger")
-        for function in (LOAD_FOR_USAGE, POST_TO_LEDGER, LOAD_FOR_CHARGES, POST_CHARGES):
+        for function in (LOAD_FOR_USAGE, LOAD_FOR_CHARGES, POST_TO_LEDGER):
             op.execute(function)
     else:
         _rebuild_entries()
