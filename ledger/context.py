@@ -82,6 +82,8 @@ class Rules:
     approval_limit_micro: int = 100_000 * MICRO
     transfer_scope: str = "organisation"
     refund_policy: str = "unused_share"
+    # E-mail addresses of those who are told about requests for approval.
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

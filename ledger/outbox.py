@@ -75,6 +75,11 @@ def queue_mail(context: Context, new: NewMail, *, mail_id: int | None = None) ->
     context.queue(_QUEUE[context.work.is_postgresql, mail_id is not None], row)
 
 
+def allow_again(context: Context, address: str) -> None:
+    """Lift the block of an address, with the command that is being carried out."""
+    context.queue(_ALLOW, {"blocked": block_name(address)})
+
+
 def is_address(text: str) -> bool:
     """Whether a text is one e-mail address that can stand in a header of a mail."""
     return len(text) <= ADDRESS_MAX_CHARS and _ADDRESS.fullmatch(text) is not None
@@ -252,6 +257,7 @@ _COLUMNS = (
 )
 _BOUND = {name: sa.bindparam(name, type_=mail.c[name].type) for name in ("id", *_COLUMNS)}
 _WITHOUT_ID = {name: bound for name, bound in _BOUND.items() if name != "id"}
+_ALLOW = Prepared(sa.delete(mail_block).where(mail_block.c.address == sa.bindparam("blocked")))
 # By database, and by whether the id is given.
 _QUEUE = {
     (is_postgresql, has_id): Prepared(_insert(is_postgresql=is_postgresql).values(_BOUND if has_id else _WITHOUT_ID))

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     mail_from: str = Field("credits@localhost", description="Sender of all mails")
     mail_folder: Path = Field(Path("var/mail"), description="Where mails are written as files without a mail server")
     operators_mail: str = Field("", description="Who is told when a job fails, separated by commas")
+    approvers_mail: str = Field(
+        "", description="Who is told when an approval is asked for, separated by commas; empty: OPERATORS_MAIL"
+    )
     run_jobs: bool = Field(True, description="Whether the server runs the jobs; false where cron does")
     ray_address: str = Field("", description="A running Ray cluster that computes forecasts; empty: this machine")
     key_requests_per_minute: int = Field(6_000, gt=0, description="Requests a minute that one API key may make")

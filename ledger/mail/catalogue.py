@@ -29,8 +29,8 @@ WHY: dict[str, str] = {
         "product can change it."
     ),
     "approvers": (
-        "You get this mail because this address is in the setting APPROVERS_MAIL of {{ public_url }}. Whoever runs the "
-        "product can change it."
+        "You get this mail because this address is in the setting APPROVERS_MAIL of {{ public_url }}, or in "
+        "OPERATORS_MAIL while that is empty. Whoever runs the product can change it."
     ),
     "requester": "You get this mail because you asked for it at {{ public_url }}; each request is answered once.",
     "finance": (
@@ -207,7 +207,6 @@ _ALL = (
             "account": "cus_northwind",
             "requester": "max@example.com",
             "note": "Agreed in the contract of March, section 4.",
-            "link": "https://credits.example/approvals?request=17",
         },
         frozenset({"note"}),
     ),
@@ -224,7 +223,6 @@ _ALL = (
             "account": "cus_northwind",
             "decided_by": "bea@example.com",
             "note": "Fits the contract.",
-            "link": "https://credits.example/approvals?request=17",
         },
         frozenset({"note"}),
     ),

@@ -14,13 +14,19 @@ from ledger.context import Context
 from ledger.core.policy import ACT_WORDS, Permission, allows, may_ask, roles_with
 from ledger.database import Prepared
 from ledger.errors import ApprovalDecided, Fault, InvalidCommand, NotFound, NotPermitted
-from ledger.models import approval
-from ledger.operations import codec
+from ledger.models import account, approval
+from ledger.operations import codec, told
 from ledger.receipt import Receipt
 
 _INSERT_APPROVAL = Prepared(sa.insert(approval).inline())
 _LOCK_APPROVAL = Prepared(
-    sa.select(approval.c.command, approval.c.requester, approval.c.state, approval.c.account_id)
+    sa.select(
+        approval.c.command,
+        approval.c.requester,
+        approval.c.state,
+        approval.c.account_id,
+        sa.select(account.c.external_id).where(account.c.id == approval.c.account_id).scalar_subquery(),
+    )
     .where(approval.c.id == sa.bindparam("approval_id", type_=sa.BigInteger))
     .with_for_update()
 )
@@ -108,6 +114,7 @@ def ask_approval(context: Context, command: AskApproval) -> Outcome:
             "decided_in_id": None,
         },
     )
+    told.tell_approvers(context, id_, asked.permission, outcome)
     return Outcome(_asked(outcome.receipt, context, id_), account_id, context.at, outcome.reason)
 
 
@@ -115,7 +122,7 @@ def decide_approval(context: Context, command: DecideApproval) -> Outcome:
     (rows,) = context.begin((_LOCK_APPROVAL, {"approval_id": command.approval_id}))
     if not rows:
         raise NotFound(what="request for approval", id=str(command.approval_id))
-    body, requester, state, account_id = rows[0]
+    body, requester, state, account_id, account_name = rows[0]
     if state != "asked":
         raise ApprovalDecided(approval_id=command.approval_id, state=state)
     is_own = requester == context.actor.id
@@ -128,10 +135,29 @@ def decide_approval(context: Context, command: DecideApproval) -> Outcome:
         context.approval_id = command.approval_id
         outcome = context.carry_out(asked)
         _decide(context, command, "approved")
+        told.tell_requester(
+            context,
+            command.approval_id,
+            asked.permission,
+            requester=requester,
+            state="approved",
+            account=outcome.receipt.account or "",
+            note=command.note,
+        )
         return replace(outcome, receipt=replace(outcome.receipt, approval_id=command.approval_id), nothing_to_do=False)
     if not is_own and not allows(context.actor, Permission.DECIDE_APPROVAL):
         _refuse_actor(context, Permission.DECIDE_APPROVAL)
     _decide(context, command, "withdrawn" if is_own else "refused")
+    if not is_own:
+        told.tell_requester(
+            context,
+            command.approval_id,
+            asked.permission,
+            requester=requester,
+            state="refused",
+            account=account_name or "",
+            note=command.note,
+        )
     receipt = Receipt(command.kind, None, context.at, approval_id=command.approval_id)
     return Outcome(receipt, account_id, context.at, Reason("", command.note))
 

@@ -18,6 +18,7 @@ from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow, NotFound, ReferenceUsed
 from ledger.journal import BatchTerms
 from ledger.models import account, batch, package, transaction
+from ledger.operations import told
 from ledger.operations.grants import put_on_shelf, shelf_faults, validity
 
 _SAME_REFERENCE = Prepared(
@@ -91,18 +92,22 @@ class RecordTopUp(Command):
 
 def record_top_up(context: Context, command: RecordTopUp) -> Outcome:
     reference = command.reference.strip()
-    reads: list[Read] = [context.work.next_ids(batch), (_SAME_REFERENCE, {"reference": reference})]
+    reads: list[Read] = [
+        context.work.next_ids(batch),
+        (_SAME_REFERENCE, {"reference": reference}),
+        told.contact_of(command.account),
+    ]
     if command.package:
         reads.append((_PACKAGE_VERSIONS, {"package": command.package}))
         reads.append((_PURCHASES_OF_PACKAGE, {"package": command.package, "account": command.account}))
-    state, (ids, same, *of_package) = context.load(command.account, *reads)
+    state, (ids, same, contact, *of_package) = context.load(command.account, *reads)
     if same:
         raise ReferenceUsed(reference=reference, batch_id=same[0][0])
-    details = dict(command.details)
+    details, label = dict(command.details), ""
     if command.package:
         versions, bought = of_package
         sold = _sold(command, versions, bought[0][0], context.at)
-        details |= {"package": sold.code, "package_id": sold.id}
+        details, label = details | {"package": sold.code, "package_id": sold.id}, sold.label
     starts, ends = validity(
         context, state, CreditType.PURCHASED, effective_at=command.effective_at, expires_on=command.expires_on
     )
@@ -120,7 +125,18 @@ def record_top_up(context: Context, command: RecordTopUp) -> Outcome:
         details=details,
     )
     batch_id = context.work.ids_of(ids)[0]
-    return put_on_shelf(context, state, batch_id, command.kind, command.amount_micro, terms, command.reason)
+    outcome = put_on_shelf(context, state, batch_id, command.kind, command.amount_micro, terms, command.reason)
+    told.tell_purchase(
+        context,
+        state,
+        contact=contact,
+        batch=outcome.receipt.new_batches[0],
+        price_cents=command.price.cents,
+        currency=command.price.currency,
+        package=label,
+        reference=reference,
+    )
+    return outcome
 
 
 def _sold(command: RecordTopUp, versions: Rows, bought: int, at: datetime) -> Package:

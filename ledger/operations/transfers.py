@@ -16,6 +16,7 @@ from ledger.database import Prepared
 from ledger.errors import BatchClosed, Fault, InsufficientCredits, NotAllowedNow, NotFound
 from ledger.journal import AccountState, BatchTerms, Line, open_batch, post
 from ledger.models import account, batch
+from ledger.operations import told
 from ledger.receipt import NewBatch
 
 MESSAGE_MAX_CHARS = 500
@@ -96,11 +97,13 @@ def _faults(command: TransferCredits | GiftCredits) -> list[Fault]:
 
 
 def _move(context: Context, command: TransferCredits | GiftCredits, note: dict[str, Any]) -> Outcome:
-    states, (own, other, origins) = context.load_all(
+    states, (own, other, origins, giver, taker) = context.load_all(
         (command.account, command.to),
         (_ORGANISATION, {"account": command.account}),
         (_ORGANISATION, {"account": command.to}),
         (_ORIGINS, {"account": command.account}),
+        told.contact_of(command.account),
+        told.contact_of(command.to),
     )
     sender, receiver = states[command.account], states[command.to]
     _refuse_strangers(context, command, own[0][0], other[0][0])
@@ -115,6 +118,10 @@ def _move(context: Context, command: TransferCredits | GiftCredits, note: dict[s
     lines = [Line(take.batch_id, Bucket.AVAILABLE, Bucket.TRANSFERRED, take.amount_micro, context.at) for take in takes]
     post(context.posting, sender, transaction_id=context.transaction_id, lines=lines)
     new_batches = _put_down(context, receiver, takes, parts)
+    if isinstance(command, GiftCredits):
+        message = command.message.strip()
+        sent_by = (command.account, giver)
+        told.tell_gift(context, receiver, sender=sent_by, contact=taker, message=message, batches=new_batches)
     receipt = effect(
         command.kind,
         sender,
