@@ -42,6 +42,7 @@ from service.cli_holds import give_back, hold
 from service.cli_jobs import jobs
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
 from service.cli_plans import lead, plan, referral
+from service.cli_report import report
 from service.cli_sharing import gift_codes, organisation, pool, transfer
 from service.cli_words import CREDITS, DAY, INSTANT
 from service.usage_import import ImportReport, import_usage
@@ -351,6 +352,7 @@ main.add_command(reverse)
 main.add_command(extend)
 main.add_command(file_group)
 main.add_command(explain)
+main.add_command(report)
 main.add_command(jobs)
 account.add_command(organisation)
 main.add_command(transfer)

@@ -16,6 +16,7 @@ from ledger.core.amounts import share_of_cost_cents
 from ledger.core.lifecycle import end_of_day
 from ledger.core.records import AccountType
 from ledger.errors import NotFound
+from ledger.queries.accounts import customer_page
 
 RATE_DAYS = 28
 SOON_DAYS = 30
@@ -177,6 +178,24 @@ def load_customer(connection: sa.Connection, account: str) -> Customer:
     row = ask(connection, queries.profiles, account_name=account).one_or_none()
     if row is None:
         raise NotFound(what="customer", id=account)
+    return _customer(row)
+
+
+def load_customer_page(
+    connection: sa.Connection, *, search: str = "", after: str = "", limit: int = 50
+) -> list[Customer]:
+    """Customers by account id, from the one behind ``after`` on; ``search`` as for `find_customers`, empty: all."""
+    return [_customer(row) for row in connection.execute(customer_page(search.strip(), after=after, limit=limit))]
+
+
+def find_customers(connection: sa.Connection, wanted: str, *, limit: int = 8) -> pd.DataFrame:
+    """Customers whose id, name, e-mail or Stripe id contains a text: see FOUND. An empty text finds nobody."""
+    if not wanted.strip():
+        return FOUND.empty()
+    return FOUND.load(connection.execute(queries.find_customers(wanted.strip(), limit=limit)))
+
+
+def _customer(row: Any) -> Customer:
     return Customer(
         account=row.account,
         name=row.name,
@@ -190,13 +209,6 @@ def load_customer(connection: sa.Connection, account: str) -> Customer:
         details=row.details,
         version=row.version,
     )
-
-
-def find_customers(connection: sa.Connection, wanted: str, *, limit: int = 8) -> pd.DataFrame:
-    """Customers whose id, name, e-mail or Stripe id contains a text: see FOUND. An empty text finds nobody."""
-    if not wanted.strip():
-        return FOUND.empty()
-    return FOUND.load(connection.execute(queries.find_customers(wanted.strip(), limit=limit)))
 
 
 def _values(connection: sa.Connection, *, at: datetime, account: str | None) -> dict[tuple[str, str], int]:

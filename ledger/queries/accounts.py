@@ -35,6 +35,7 @@ _PROFILE = (
     account.c.opened_at,
 )
 _CUSTOMERS = account.join(customer, customer.c.account_id == account.c.id)
+_SEARCHED = (account.c.external_id, customer.c.name, customer.c.email, customer.c.stripe_id)
 
 
 def companies() -> sa.Select[Any]:
@@ -167,12 +168,24 @@ def profiles(account_name: str) -> sa.Select[Any]:
     )
 
 
+def customer_page(text: str, *, after: str, limit: int) -> sa.Select[Any]:
+    """Customers by account id, those behind ``after`` only, as `profiles` has them; of a search, as `find_customers`.
+
+    Where a page ended is said by an id, so that customers opened meanwhile move no page.
+    """
+    statement = sa.select(*_PROFILE, customer.c.details, account.c.version).select_from(_CUSTOMERS)
+    if text:
+        statement = statement.where(sa.or_(*(contains(column, text) for column in _SEARCHED)))
+    if after:
+        statement = statement.where(account.c.external_id > after)
+    return statement.order_by(account.c.external_id).limit(limit)
+
+
 def find_customers(text: str, *, limit: int = 8) -> sa.Select[Any]:
     """Customers whose account id, name, e-mail or Stripe id contains a text: account, name, email.
 
     The exact id comes first, then names that begin with the text, other names, ids, and last e-mail and Stripe id.
     """
-    columns = (account.c.external_id, customer.c.name, customer.c.email, customer.c.stripe_id)
     nearness = sa.case(
         (account.c.external_id == text, 0),
         (begins(customer.c.name, text), 1),
@@ -183,7 +196,7 @@ def find_customers(text: str, *, limit: int = 8) -> sa.Select[Any]:
     statement = (
         sa.select(account.c.external_id.label("account"), customer.c.name, customer.c.email)
         .select_from(_CUSTOMERS)
-        .where(sa.or_(*(contains(column, text) for column in columns)))
+        .where(sa.or_(*(contains(column, text) for column in _SEARCHED)))
         .order_by(nearness, customer.c.name, account.c.external_id)
     )
     return page(statement, limit=limit, offset=0)

@@ -52,6 +52,8 @@ class TransactionFilter:
     amount_min_micro: int | None = None
     amount_max_micro: int | None = None
     batch_id: int | None = None
+    # Only those with a smaller number: where the page before ended, so that new ones move no page.
+    below_id: int | None = None
     # Transactions of other accounts that count as the account's, too: see `arrivals`.
     others: tuple[int, ...] = ()
 
@@ -273,6 +275,8 @@ def _conditions(wanted: TransactionFilter) -> list[sa.ColumnElement[bool]]:
         found.append(transaction.c.recorded_at >= wanted.since)
     if wanted.until is not None:
         found.append(transaction.c.recorded_at < wanted.until)
+    if wanted.below_id is not None:
+        found.append(transaction.c.id < wanted.below_id)
     if wanted.batch_id is not None:
         of_batch = sa.select(entry.c.transaction_id).where(entry.c.batch_id == wanted.batch_id)
         found.append(transaction.c.id.in_(of_batch))

@@ -1,0 +1,42 @@
+"""Calling the HTTP API in the tests' own process, with keys made for the purpose."""
+
+from typing import Any
+
+import httpx2
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from ledger import CreateApiKey, Ledger
+from ledger.api_keys import make_key
+from ledger.core.policy import Scope
+from service.api import API_PATH, mount
+from tests.kit.factories import ADMIN, REASON, fresh_key
+
+
+def api_key(ledger: Ledger, *scopes: Scope) -> str:
+    """The text of a new key with some scopes."""
+    made = make_key()
+    command = CreateApiKey("test", made.prefix, made.secret_hash, scopes, REASON)
+    ledger.execute(command, actor=ADMIN, key=fresh_key("key"))
+    return made.text
+
+
+class Caller:
+    """A holder of a key who calls the API; `post` names each attempt unless a key is given."""
+
+    def __init__(self, ledger: Ledger, *scopes: Scope) -> None:
+        self.ledger = ledger
+        self.secret = api_key(ledger, *scopes)
+        self._client = TestClient(Starlette(routes=[mount(ledger)]), raise_server_exceptions=False)
+
+    def post(self, path: str, body: dict[str, Any], *, key: str | None = None) -> httpx2.Response:
+        return self.send("POST", path, json=body, key=key or fresh_key("call"))
+
+    def get(self, path: str, **query: Any) -> httpx2.Response:
+        return self.send("GET", path, params=query)
+
+    def send(self, method: str, path: str, *, key: str | None = None, **more: Any) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {self.secret}"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        return self._client.request(method, API_PATH + path, headers=headers, **more)  # type: ignore[return-value]
