@@ -18,6 +18,7 @@ _DEBT = " OR ".join(
 MOVEMENT = sa.text(
     "to_bucket <> 'consumed' AND to_bucket <> 'held' AND from_bucket <> 'consumed' AND from_bucket <> 'held'"
 )
+FILE_ROW = sa.text("key LIKE 'row:%'")
 # How usage on debt is counted in usage_daily: it has no batch, so it has no credit type.
 OWED = Bucket.OWED.value
 
@@ -102,6 +103,8 @@ transaction = sa.Table(
     sa.UniqueConstraint("actor", "key"),
     sa.Index("ix_transaction_account_id_id", "account_id", "id"),
     sa.Index("ix_transaction_recorded_at", "recorded_at", postgresql_using="brin"),
+    # A row of a file is booked once, whoever brings the file.
+    sa.Index("ix_transaction_file_row", "key", postgresql_where=FILE_ROW, sqlite_where=FILE_ROW),
     sa.Index(
         "uq_transaction_reverses_id",
         "reverses_id",

@@ -14,8 +14,18 @@ from ledger.context import AlreadyDone, Context
 from ledger.core.policy import Permission
 from ledger.database import Prepared
 from ledger.digest import digest_of
-from ledger.errors import AlreadyReversed, Fault, InvalidCommand, LedgerCorrupt, LedgerError, NotAllowedNow, NotFound
+from ledger.errors import (
+    AlreadyReversed,
+    Fault,
+    InvalidCommand,
+    KeyReused,
+    LedgerCorrupt,
+    LedgerError,
+    NotAllowedNow,
+    NotFound,
+)
 from ledger.models import account, entry, transaction
+from ledger.models.books import FILE_ROW
 from ledger.operations.corrections import AdjustBalance
 from ledger.operations.grants import IssueGrant
 from ledger.operations.reversals import ReverseTransaction
@@ -28,6 +38,7 @@ _BOOKED_FILE = Prepared(
         transaction.c.id == sa.bindparam("id", type_=sa.BigInteger), transaction.c.kind == "file"
     )
 )
+_BOOKED_ROW = Prepared(sa.select(transaction.c.digest).where(FILE_ROW, transaction.c.key == sa.bindparam("key")))
 _OWNER = Prepared(
     sa.select(account.c.external_id)
     .join(entry, entry.c.account_id == account.c.id)
@@ -93,13 +104,18 @@ def book_file(context: Context, command: BookFile) -> Outcome:
     made: list[int] = []
     replayed, weight = 0, 0
     refusals: list[Refusal] = []
-    for row in command.rows:
-        child = context.child(key=f"row:{row.key}", digest=digest_of(row.command))
+    # Asked under the locks: somebody else's booking of the same file is over by now, and counts as done.
+    keys = [f"row:{row.key}" for row in command.rows]
+    booked = context.work.fetch(*((_BOOKED_ROW, {"key": key}) for key in keys))
+    for row, key, known_as in zip(command.rows, keys, booked, strict=True):
+        child = context.child(key=key, digest=digest_of(row.command))
         try:
+            if known_as:
+                if known_as[0][0] != child.digest:
+                    raise KeyReused(key=key)
+                replayed += 1
+                continue
             outcome = _carry_out(child, row.command)
-        except AlreadyDone:
-            replayed += 1
-            continue
         except LedgerCorrupt:
             raise
         except LedgerError as refusal:

@@ -6,6 +6,7 @@ import pytest
 
 from ledger import (
     MICRO,
+    Actor,
     AdjustBalance,
     ApprovalRequired,
     BookFile,
@@ -17,6 +18,7 @@ from ledger import (
     NotFound,
     NotPermitted,
     Receipt,
+    Role,
     UndoFile,
 )
 from ledger.grant_file import FileUnreadable, read_grants, template
@@ -87,6 +89,15 @@ def test_the_same_file_again_books_nothing(two: Ledger) -> None:
     assert all_rows(two) == before
     # Mended and loaded again, only the new row is booked.
     assert book(two, give("acme", 10), give("zeta", 20), give("zeta", 1)).events_recorded == 1
+
+
+def test_the_same_file_by_a_colleague_books_nothing(two: Ledger) -> None:
+    book(two, give("acme", 10))
+    before = all_rows(two)
+    command = BookFile("spring.csv", rows(give("acme", 10)), REASON)
+    receipt = two.execute(command, actor=Actor("grace@example.com", Role.ADMIN), key=fresh_key("file"))
+    assert (receipt.events_recorded, receipt.events_replayed) == (0, 1)
+    assert all_rows(two) == before
 
 
 def test_a_key_of_another_row_is_no_repeat(two: Ledger) -> None:

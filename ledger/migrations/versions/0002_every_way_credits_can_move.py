@@ -64,6 +64,8 @@ def upgrade() -> None:
         postgresql_where=sa.text("from_bucket = 'consumed'"),
         sqlite_where=sa.text("from_bucket = 'consumed'"),
     )
+    file_row = sa.text("key LIKE 'row:%'")
+    op.create_index("ix_transaction_file_row", "transaction", ["key"], postgresql_where=file_row, sqlite_where=file_row)
     # Holds come and go with usage, so they leave the index of what is rare.
     if is_postgresql:
         op.drop_index("ix_entry_movement", table_name="entry")
