@@ -283,7 +283,7 @@ def _name_faults(account_name: str, reference: str) -> list[Fault]:
 
 
 def _demand_reason(context: Context, reason: Reason | None) -> None:
-    if reason is None and context.actor.role is not Role.SYSTEM:
+    if reason is None and context.actor.role not in (Role.SYSTEM, Role.SERVICE):
         raise InvalidCommand([Fault("reason", "people say why: give a reason code and a note")])
 
 

@@ -3,10 +3,11 @@
 Uses of a pool name a member; `admit` is what every way of using credits asks first, `count` what it says afterwards.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -21,6 +22,7 @@ from ledger.errors import Fault, InvalidCommand, LimitReached, NotAllowedNow, No
 from ledger.journal import AccountState, post
 from ledger.models import hold, pool_member, pool_usage
 from ledger.operations.setup import OpenAccount, add_account
+from ledger.queries.parts import is_live
 from ledger.receipt import Receipt
 
 MEMBERS_MAX = 1_000
@@ -205,6 +207,28 @@ def admit(context: Context, state: AccountState, names: Iterable[str]) -> None:
             for cut, limit in zip(cuts, limits, strict=True)
         )
         state.members.setdefault(name, Member(name, label, bool(is_active), allowances, held_micro.get(name, 0)))
+
+
+def member_at(connection: sa.Connection, *, pool_id: int, zone: ZoneInfo, name: str, at: datetime) -> Member | None:
+    """A member with what it has used and what live holds keep for it, read without a lock; None when unknown."""
+    cuts = windows(at, zone)
+    asked: dict[str, Any] = {"pool_id": pool_id, "member": name} | {one.period.value: one.starts_at for one in cuts}
+
+    def rows(prepared: Prepared) -> Sequence[Any]:
+        return connection.execute(cast(sa.Select[Any], prepared.statement), asked).all()
+
+    found = rows(_ONE_MEMBER)
+    if not found:
+        return None
+    used_micro = {period: amount for _, period, amount in rows(_USED_BY_ONE)}
+    held = sa.select(sa.cast(sa.func.coalesce(sa.func.sum(hold.c.amount_micro), 0), sa.BigInteger)).where(
+        hold.c.account_id == pool_id, hold.c.member == name, is_live(at)
+    )
+    member, label, is_active, *limits = found[0]
+    allowances = tuple(
+        Allowance(cut, limit, used_micro.get(cut.period.value, 0)) for cut, limit in zip(cuts, limits, strict=True)
+    )
+    return Member(member, label, bool(is_active), allowances, connection.execute(held).scalar_one())
 
 
 def require_member(state: AccountState, name: str) -> Member | None:

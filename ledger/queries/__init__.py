@@ -31,7 +31,15 @@ from ledger.queries.alerts import (
 from ledger.queries.approvals import approval_by_id, approvals, approvals_waiting
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
 from ledger.queries.files import given_since
-from ledger.queries.holds import event_by_id, event_parts, event_transactions, open_holds, open_holds_total, past_holds
+from ledger.queries.holds import (
+    event_by_id,
+    event_parts,
+    event_transactions,
+    hold_end,
+    open_holds,
+    open_holds_total,
+    past_holds,
+)
 from ledger.queries.jobs import (
     books_head,
     forecast_day,
@@ -128,6 +136,7 @@ __all__ = [
     "gift_codes",
     "given_since",
     "head",
+    "hold_end",
     "job_runner",
     "job_runs",
     "jobs",

@@ -73,6 +73,13 @@ def past_holds(account_name: str, *, at: datetime, limit: int | None = 50, offse
     return page(statement, limit=limit, offset=offset)
 
 
+def hold_end(account_name: str, reference: str) -> sa.Select[Any]:
+    """When the hold with that reference lapses: one value, None when it never does; no row when there is no such."""
+    return sa.select(hold.c.expires_at).where(
+        hold.c.account_id == account_id(account_name), hold.c.reference == reference
+    )
+
+
 def given_back(event: Any) -> sa.ScalarSelect[Any]:
     """What was given back of a row of usage_event, for lists of events: one probe of a small index each."""
     return (

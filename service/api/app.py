@@ -17,12 +17,14 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger import Ledger
-from service.api import corrections, customers, docs, errors, grants, plans, reports, usage
+from service.api import balance, corrections, customers, docs, errors, grants, holds, plans, reports, usage
 from service.api.auth import NEEDS_KEY, Service
 from service.api.frame import Frame
 
 ROUTERS: tuple[APIRouter, ...] = (
     usage.router,
+    holds.router,
+    balance.router,
     grants.router,
     corrections.router,
     plans.router,

@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -28,6 +29,7 @@ from ledger import (
     Unavailable,
     micro_to_text,
 )
+from ledger.settings import settings
 
 API_PATH = "/api/v1"
 PROBLEM_TYPE = "application/problem+json"
@@ -94,7 +96,8 @@ class Problem(BaseModel):
     required: str | None = Field(None, description="Credits that were asked for", examples=["12.5"])
     available: str | None = Field(None, description="Credits that could be used for it", examples=["4"])
     shortfall: str | None = Field(None, description="Credits that are missing", examples=["8.5"])
-    purchase_url: str | None = Field(None, description="Where credits are bought")
+    purchase_url: str | None = Field(None, description="Where credits for the account are bought")
+    scopes: list[str] | None = Field(None, description="Any of which the API key would need")
     resets_at: str | None = Field(None, description="When the limit of a member begins anew")
     retry_after: int | None = Field(None, description="Seconds to wait, as in the header Retry-After")
     reference: str | None = Field(None, description="Names this failure in our log")
@@ -154,6 +157,7 @@ def _members(error: LedgerError) -> dict[str, Any]:
             "required": micro_to_text(error.required_micro),
             "available": micro_to_text(error.available_micro),
             "shortfall": micro_to_text(error.shortfall_micro),
+            "purchase_url": f"{settings().public_url.rstrip('/')}/top_ups?{urlencode({'customer': error.account})}",
         }
     if isinstance(error, LimitReached):
         left = max(0, error.limit_micro - error.used_micro)

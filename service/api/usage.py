@@ -1,6 +1,5 @@
 """Usage: charge one event, or up to 10,000 with a result for each."""
 
-import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +16,9 @@ from service.api.answers import WRITTEN, written
 from service.api.auth import KEY_HEADER, Call, authorised, customer_limit
 from service.api.errors import documented, faults_of, problem
 from service.api.events import BATCH_TYPES, CLOUD_EVENT, JSON, NewUsage, event_from_cloud, many_events, one_event
+from service.api.keys import KEY_MAX_CHARS, key_of
 
 router = APIRouter(tags=["Usage"])
-KEY_MAX_CHARS = 200
 
 _IN_DOCUMENT: dict[str, Any] = {
     "parameters": [
@@ -56,7 +55,7 @@ async def record_usage(request: Request) -> Response:
     except ValidationError as error:
         return faults_of(error.errors(include_url=False, include_input=False, include_context=False))
     await call.service.count(*customer_limit(body.account))
-    key = call.key or key_of(body.account, body.event_id)
+    key = call.key or key_of("usage", body.account, body.event_id)
     charge = call.service.charger().charge
     command = _command(body, body.occurred_at or call.ledger.clock.now())
     try:
@@ -98,12 +97,6 @@ def unsupported(kind: str, *allowed: str) -> Response:
     """The refusal of a body of another type."""
     detail = f"The body has the type {kind[:100]!r}; send {' or '.join(allowed)}."
     return problem("unsupported_media_type", detail, headers={"Accept-Post": ", ".join(allowed)})
-
-
-def key_of(account: str, event_id: str) -> str:
-    """The name of the attempt to charge an event: ids of events are unique by account only."""
-    plain = f"{account}:{event_id}"
-    return plain if len(plain) <= KEY_MAX_CHARS else hashlib.sha256(plain.encode()).hexdigest()
 
 
 def _call(request: Request) -> Call:
