@@ -79,7 +79,7 @@ def said(kind: AlertKind, level: int, figures: Mapping[str, Any], locale: Locale
             return Said(_left(figures, locale), f"the line is {credits('threshold_micro')} credits")
         case AlertKind.RUN_OUT:
             what = "when the next credits come" if figures["has_grant"] else "with no next credits known of"
-            return Said(f"At least {level} % likely to run out before {day('before')}", what)
+            return Said(f"{level} % likely or more: out before {day('before')}", what)
         case AlertKind.EXPIRING:
             when = "today" if figures["days_left"] == 0 else f"in {_days(figures['days_left'])}"
             batch = f"batch {figures['batch']}, {figures['credit_type']}, last day {day('last_day')}"

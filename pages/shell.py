@@ -7,7 +7,7 @@ import streamlit as st
 
 from ledger import NotSetUp, Unavailable
 from ledger.settings import settings
-from pages.ui import address, browser, data, drawer, identity, jump, memory
+from pages.ui import address, bell, browser, data, drawer, identity, jump, memory
 from pages.ui.guard import PAGE_TITLE
 
 OVERVIEW = st.Page(
@@ -57,6 +57,13 @@ SECTIONS = {
             icon=":material/hourglass_bottom:",
             url_path="expiring",
             help="Credits that end soon, and what will be wasted.",
+        ),
+        st.Page(
+            "customers/alerts.py",
+            title="Alerts",
+            icon=":material/notifications:",
+            url_path="alerts",
+            help="What crossed a line, what was mailed, and which lines are watched.",
         ),
         st.Page(
             "customers/pools.py",
@@ -153,6 +160,7 @@ with st.container(horizontal=True, gap="small"):
             st.badge("Demo data", icon=":material/science:", color="orange")
     except (Unavailable, NotSetUp):
         pass  # the page's guard says so, with a button to try again
+    bell.draw()
     browser.keep_rules()
 
 page.run()

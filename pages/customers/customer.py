@@ -7,6 +7,7 @@ from analytics import frames
 from ledger import NotFound, Permission
 from pages.ui import (
     address,
+    customer_alerts,
     customer_batches,
     customer_history,
     customer_holds,
@@ -29,6 +30,7 @@ TABS = {
     "Plan": customer_plan.draw,
     "History": customer_history.draw,
     "Holds": customer_holds.draw,
+    "Alerts": customer_alerts.draw,
 }
 # Permission, page, label, icon.
 ACTS = (

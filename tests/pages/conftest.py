@@ -35,6 +35,7 @@ READ_PAGES = (
     "customers/customers.py",
     "customers/customer.py",
     "customers/expiring.py",
+    "customers/alerts.py",
     "customers/pools.py",
     "customers/referrals.py",
     "system/audit.py",
