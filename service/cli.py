@@ -33,6 +33,7 @@ from ledger.settings import settings
 from ledger.sweep import expire_due_everywhere
 from service import cli_proof, cli_time, real_data, show
 from service import doctor as doctor_checks
+from service.cli_alerts import alerts
 from service.cli_catalog import catalog
 from service.cli_corrections import extend, reverse, void
 from service.cli_decisions import approvals, overdraft, refund
@@ -354,6 +355,7 @@ main.add_command(file_group)
 main.add_command(explain)
 main.add_command(report)
 main.add_command(jobs)
+main.add_command(alerts)
 account.add_command(organisation)
 main.add_command(transfer)
 main.add_command(gift_codes)

@@ -1,5 +1,6 @@
 """Verbs about time: the sandbox clock, the daily jobs, balances of the past, closed periods."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import click
@@ -8,6 +9,7 @@ from ledger import Actor, ClosePeriod, Reason, Role, micro_to_text
 from ledger.as_of import balance_as_of
 from ledger.daily import advance, run_day
 from ledger.sandbox import SandboxClock, start
+from service.alerts import find_alerts
 from service.cli_kit import me, opened_ledger, refusing_clearly
 from service.cli_words import DAY, INSTANT
 
@@ -31,7 +33,10 @@ def sandbox_start(at: datetime) -> None:
 @click.option("--days", type=click.IntRange(1), help="Or by so many days.")
 @refusing_clearly
 def sandbox_advance(to: datetime | None, days: int | None) -> None:
-    """Let time pass, day by day, with each day's jobs: expiries, renewals, rewards, the seal."""
+    """Let time pass, day by day, with each day's jobs: expiries, renewals, rewards, the seal, alerts.
+
+    Mails are queued and not sent: see alerts list, and the e-mail log.
+    """
     ledger = opened_ledger()
     if not isinstance(ledger.clock, SandboxClock):
         raise click.ClickException("This database is no sandbox; its time is real. See: sandbox start")
@@ -39,12 +44,23 @@ def sandbox_advance(to: datetime | None, days: int | None) -> None:
         raise click.UsageError("give either --to or --days")
     until = to or ledger.clock.now() + timedelta(days=days or 0)
     try:
-        happened = advance(ledger, until, ledger.clock.set)
+        # The first turn runs in any case: `advance` refuses a time that has passed.
+        is_over = False
+        while not is_over:
+            at = min(ledger.clock.now() + timedelta(days=1), until)
+            is_over = at == until
+            for _, step in advance(ledger, at, ledger.clock.set):
+                click.echo(f"{at:%Y-%m-%d %H:%M}  {step.name}: {step.count}")
+            _say_alerts(at, find_alerts(ledger))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    for at, step in happened:
-        click.echo(f"{at:%Y-%m-%d %H:%M}  {step.name}: {step.count}")
     click.echo(f"It is {ledger.clock.now():%Y-%m-%d %H:%M} UTC.")
+
+
+def _say_alerts(at: datetime, found: Mapping[str, int]) -> None:
+    words = [f"{found[name]} {name}" for name in ("raised", "over", "mails") if found[name]]
+    if words:
+        click.echo(f"{at:%Y-%m-%d %H:%M}  alerts: {', '.join(words)}")
 
 
 @click.command("run-day")
