@@ -35,8 +35,10 @@ class Caller:
     def get(self, path: str, **query: Any) -> httpx2.Response:
         return self.send("GET", path, params=query)
 
-    def send(self, method: str, path: str, *, key: str | None = None, **more: Any) -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {self.secret}"}
+    def send(
+        self, method: str, path: str, *, key: str | None = None, kind: str | None = None, **more: Any
+    ) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {self.secret}"} | ({"Content-Type": kind} if kind else {})
         if key is not None:
             headers["Idempotency-Key"] = key
         return self._client.request(method, API_PATH + path, headers=headers, **more)  # type: ignore[return-value]
