@@ -42,6 +42,7 @@ from service.cli_files import file_group
 from service.cli_holds import give_back, hold
 from service.cli_jobs import jobs
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
+from service.cli_mail import mail
 from service.cli_plans import lead, plan, referral
 from service.cli_report import report
 from service.cli_sharing import gift_codes, organisation, pool, transfer
@@ -355,6 +356,7 @@ main.add_command(file_group)
 main.add_command(explain)
 main.add_command(report)
 main.add_command(jobs)
+main.add_command(mail)
 main.add_command(alerts)
 account.add_command(organisation)
 main.add_command(transfer)

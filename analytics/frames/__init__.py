@@ -93,6 +93,16 @@ from analytics.frames.journal import (
     load_transaction,
     load_transactions,
 )
+from analytics.frames.mail import (
+    BLOCKED,
+    MAIL_STATE_WORDS,
+    MAILS,
+    MailEntry,
+    load_blocked_addresses,
+    load_mail,
+    load_mails,
+    load_mails_count,
+)
 from analytics.frames.plans import ALLOCATIONS, CustomerPlan, load_allocations, load_plan_of
 from analytics.frames.portfolio import Portfolio, load_portfolio
 from analytics.frames.referrals import (
@@ -168,6 +178,7 @@ __all__ = [
     "BALANCES",
     "BATCHES",
     "BATCH_ENTRIES",
+    "BLOCKED",
     "CUSTOMERS",
     "DAILY_USAGE",
     "DAILY_USAGE_BY_TYPE",
@@ -183,6 +194,8 @@ __all__ = [
     "JOB_RUNS",
     "JOB_WORDS",
     "KIND_WORDS",
+    "MAILS",
+    "MAIL_STATE_WORDS",
     "MOVEMENTS",
     "OPEN_HOLDS",
     "PAST_HOLDS",
@@ -210,6 +223,7 @@ __all__ = [
     "Holdings",
     "Installation",
     "JobState",
+    "MailEntry",
     "OpenAlerts",
     "Overdraft",
     "OwnRule",
@@ -239,6 +253,7 @@ __all__ = [
     "load_balance_by_type",
     "load_batch_entries",
     "load_batches",
+    "load_blocked_addresses",
     "load_bought",
     "load_bundles",
     "load_calibration_body",
@@ -272,6 +287,9 @@ __all__ = [
     "load_job_runner",
     "load_job_runs",
     "load_jobs",
+    "load_mail",
+    "load_mails",
+    "load_mails_count",
     "load_member_usage",
     "load_members",
     "load_movements",

@@ -62,6 +62,7 @@ from ledger.queries.journal import (
     transaction_count,
     transactions,
 )
+from ledger.queries.mail import MailFilter, blocked_addresses, mail_in_full, mails, mails_count
 from ledger.queries.plans import allocations, subscriptions
 from ledger.queries.referrals import referral_codes, referral_counts, referral_programmes, referrals
 from ledger.queries.refunds import overdrafts, refundable, refunds
@@ -91,6 +92,7 @@ from ledger.queries.usage import (
 
 __all__ = [
     "Instant",
+    "MailFilter",
     "TransactionFilter",
     "TransactionSort",
     "account_daily_usage",
@@ -109,6 +111,7 @@ __all__ = [
     "batch_accounts",
     "batch_entries",
     "batches",
+    "blocked_addresses",
     "books_head",
     "bundles",
     "calibration_head",
@@ -140,6 +143,9 @@ __all__ = [
     "job_runner",
     "job_runs",
     "jobs",
+    "mail_in_full",
+    "mails",
+    "mails_count",
     "member_usage",
     "movements",
     "newest_calibration",
