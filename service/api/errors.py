@@ -165,7 +165,7 @@ def _members(error: LedgerError) -> dict[str, Any]:
             "required": micro_to_text(error.required_micro),
             "available": micro_to_text(left),
             "shortfall": micro_to_text(max(0, error.required_micro - left)),
-            "resets_at": error.resets_at.isoformat(),
+            "resets_at": error.resets_at,
         }
     if isinstance(error, TooManyRequests):
         return {"retry_after": error.retry_after_seconds}

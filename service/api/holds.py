@@ -88,7 +88,7 @@ class HoldBody(BaseModel):
     captured: str = Field(examples=["0"])
     member: str
     placed_at: datetime
-    expires_at: datetime | None = Field(description="Null: it never lapses")
+    expires_at: datetime | None = Field(description="Null: it never lapses, or is over")
     ended_at: datetime | None
 
 
@@ -160,16 +160,21 @@ def holds(
     with call.ledger.database.reading() as connection:
         require_account(connection, account)
         rows: list[Any] = list(connection.execute(queries.open_holds(at=at, account_name=account, limit=limit)))
-        found = [_body(row, state="open", captured_micro=0, ended_at=None) for row in rows]
+        found = [_body(row, "open", expires_at=row.expires_at) for row in rows]
         if not is_open and len(found) < limit:
             past = connection.execute(queries.past_holds(account, at=at, limit=limit - len(found)))
-            found += [
-                _body(row, state=row.state, captured_micro=row.captured_micro, ended_at=row.ended_at) for row in past
-            ]
+            found += [_body(row, row.state, captured_micro=row.captured_micro, ended_at=row.ended_at) for row in past]
     return json_response({"account": account, "holds": found})
 
 
-def _body(row: Any, *, state: str, captured_micro: int, ended_at: datetime | None) -> dict[str, Any]:
+def _body(
+    row: Any,
+    state: str,
+    *,
+    captured_micro: int = 0,
+    expires_at: datetime | None = None,
+    ended_at: datetime | None = None,
+) -> dict[str, Any]:
     return {
         "reference": row.reference,
         "state": state,
@@ -178,7 +183,7 @@ def _body(row: Any, *, state: str, captured_micro: int, ended_at: datetime | Non
         "captured": micro_to_text(captured_micro),
         "member": row.member,
         "placed_at": row.placed_at,
-        "expires_at": row.expires_at,
+        "expires_at": expires_at,
         "ended_at": ended_at,
     }
 

@@ -25,11 +25,26 @@ class Caller:
     """A holder of a key who calls the API; `post` names each attempt unless a key is given."""
 
     def __init__(self, ledger: Ledger, *scopes: Scope) -> None:
-        self.ledger = ledger
-        self.secret = api_key(ledger, *scopes)
+        self._start(ledger, api_key(ledger, *scopes))
+
+    @classmethod
+    def with_secret(cls, ledger: Ledger | None, secret: str) -> "Caller":
+        """A holder of a key that was made before, who calls another process."""
+        made = cls.__new__(cls)
+        made._start(ledger, secret)
+        return made
+
+    def _start(self, ledger: Ledger | None, secret: str) -> None:
+        self.secret = secret
+        if ledger is not None:
+            self.ledger = ledger
         self._client = TestClient(Starlette(routes=[mount(ledger)]), raise_server_exceptions=False)
 
-    def post(self, path: str, body: dict[str, Any], *, key: str | None = None) -> httpx2.Response:
+    def bare(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        """A call without any key but the given one."""
+        return self._client.request(method, API_PATH + path, **more)  # type: ignore[return-value]
+
+    def post(self, path: str, body: Any, *, key: str | None = None) -> httpx2.Response:
         return self.send("POST", path, json=body, key=key or fresh_key("call"))
 
     def get(self, path: str, **query: Any) -> httpx2.Response:
