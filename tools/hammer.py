@@ -145,7 +145,7 @@ def ask(ledger: Ledger, key: str, accounts: int, since: datetime) -> str:
         except LedgerError as refusal:
             return refusal.code
         else:
-            return str(receipt.transaction_id)
+            return "nothing_to_do" if receipt.transaction_id is None else str(receipt.transaction_id)
 
 
 def _throw_answers_away(dice: random.Random) -> None:
