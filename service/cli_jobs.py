@@ -72,8 +72,8 @@ def status() -> None:
 
 
 @jobs.command("loop")
-@click.option("--with-parent", is_flag=True, help="End when the process that started this one is no more.")
-def loop(with_parent: bool) -> None:
+@click.option("--parent", type=int, help="End when the process of that number, which started this one, is no more.")
+def loop(parent: int | None) -> None:
     """Run what is due, again and again, until SIGTERM or Ctrl-C; the server starts this unless RUN_JOBS=false."""
     from service.jobs.loop import run_loop
 
@@ -81,7 +81,7 @@ def loop(with_parent: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_loop(stop, with_parent=with_parent)
+    run_loop(stop, parent=parent)
 
 
 def _when(at: datetime) -> str:

@@ -16,17 +16,17 @@ LOOK_SECONDS = 5.0
 # After an error of the database, or when it is not set up yet.
 WAIT_SECONDS = 15.0
 STOP_SECONDS = 15.0
-COMMAND = ("-m", "service.cli", "jobs", "loop", "--with-parent")
+COMMAND = ("-m", "service.cli", "jobs", "loop")
 _log = logging.getLogger(__name__)
 
 
-def run_loop(stop: threading.Event, *, with_parent: bool) -> None:
-    """Run what is due until ``stop`` is set, or, ``with_parent``, until the process that started this one is no more.
+def run_loop(stop: threading.Event, *, parent: int | None = None) -> None:
+    """Run what is due until ``stop`` is set, or until this process is not the child of process ``parent`` any more.
 
     A database that is away, or not set up yet, is waited for.
     """
-    if with_parent:
-        threading.Thread(target=_stop_with_parent, args=(os.getppid(), stop), daemon=True).start()
+    if parent is not None:
+        threading.Thread(target=_stop_with_parent, args=(parent, stop), daemon=True).start()
     while not stop.is_set():
         try:
             ledger = open_ledger()
@@ -42,17 +42,17 @@ def run_loop(stop: threading.Event, *, with_parent: bool) -> None:
 
 
 def _stop_with_parent(parent: int, stop: threading.Event) -> None:
-    # A parent that was killed tells nobody; its children get another one.
-    while not stop.wait(1):
-        if os.getppid() != parent:
-            stop.set()
+    # A parent that was killed tells nobody; its children get another one. It may be gone before they look first.
+    while os.getppid() == parent and not stop.wait(1):
+        pass
+    stop.set()
 
 
 class JobsProcess:
     """The loop as a process beside the server: started again when it ends by itself, ended with the server."""
 
     def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
-        self._command = (sys.executable, *command)
+        self._command = (sys.executable, *command, "--parent", str(os.getpid()))
         self._stop = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="jobs", daemon=True)
 
