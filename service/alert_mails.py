@@ -42,7 +42,9 @@ class Writer:
             items.append(_who(one) | {"title": words.title, "text": words.detail, "link": _customer_link(one)})
         day = max(one.raised_at for one in alerts).astimezone(self._zone).date()
         link = _customer_link(alerts[0]) if who is Addressee.CUSTOMER else _page("alerts")
-        return {"day": day.isoformat(), "items": items, "link": link}
+        is_one = len({one.account_id for one in alerts}) == 1
+        whose = _who(alerts[0]) if is_one else {"customer": "", "account": ""}
+        return whose | {"day": day.isoformat(), "items": items, "link": link}
 
 
 def _single(one: Told) -> tuple[str, dict[str, Any]]:

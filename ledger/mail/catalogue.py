@@ -13,7 +13,8 @@ from typing import Any
 # Who is addressed → why they get it, and how to change that.
 WHY: dict[str, str] = {
     "customer": (
-        "You get this mail because this address is the contact of {{ customer }} ({{ account }}) at {{ company }}. "
+        "You get this mail because this address is the contact of "
+        "{% if customer is defined %}{{ customer }} ({{ account }}){% else %}a customer{% endif %} at {{ company }}. "
         "To change the address, or which mails you get, tell your contact at {{ company }}."
     ),
     "owner": (
@@ -156,6 +157,9 @@ _ALL = (
         "owner",
         "{{ items|length }} alerts on {{ day|day }}",
         {
+            # Of whom all of them are; empty when of several.
+            "customer": "",
+            "account": "",
             "day": "2026-03-10",
             "items": [
                 {
