@@ -5,9 +5,9 @@ An endpoint asks for a `Call` by the permission that its command or read needs (
     @router.get("/customers/{account:path}/balance", responses=documented(404))
     def balance(account: str, call: Annotated[Call, reads(Permission.VIEW_CUSTOMER)]) -> Response: ...
 
-    @router.post("/holds", status_code=201, responses=WRITTEN | documented(402, 404, 409))
-    def place_hold(body: NewHold, call: Annotated[Call, writes(Permission.RECORD_USAGE)]) -> Response:
-        return call.write(PlaceHold(...))
+    @router.post("/grants", status_code=201, responses=WRITTEN | documented(404, 409))
+    def issue_grant(body: NewGrant, call: Annotated[Call, writes(Permission.ISSUE_GRANT)]) -> Response:
+        return call.write(IssueGrant(...))
 
 `Call.write` executes a command under the Idempotency-Key of the request and answers 201, or 200 when it is the first
 answer again. `Call.about` counts a request against the limit of a customer; `Call.write` does so by itself.
@@ -41,11 +41,13 @@ from ledger import (
     open_ledger,
 )
 from ledger.api_keys import KeyRing, KnownKey
+from ledger.commands import text_faults
 from ledger.core.policy import ACT_WORDS, allows, scopes_with
 from ledger.limits import Limiter
 from ledger.settings import settings
 from service.api.answers import written
 from service.api.gathering import Gatherer
+from service.api.keys import KEY_MAX_CHARS
 
 # Where the frame leaves the key of a request in its scope.
 KEY_IN_SCOPE = "credits.key"
@@ -58,16 +60,17 @@ NEEDS_KEY = Depends(
         description="An API key, made in Settings or by `python -m service.cli keys create`.",
     )
 )
-_Key = Annotated[
-    str | None,
-    Header(
-        alias=KEY_HEADER,
-        description="Names this attempt. The same key with the same body again changes nothing and gets the first "
-        "answer; with another body it is refused.",
-        examples=["order-4711"],
-        min_length=1,
-        max_length=200,
-    ),
+_KEY: dict[str, Any] = {
+    "alias": KEY_HEADER,
+    "examples": ["order-4711"],
+    "min_length": 1,
+    "max_length": KEY_MAX_CHARS,
+    "description": "Names this attempt. The same key with the same body again changes nothing and gets the first "
+    "answer; with another body it is refused.",
+}
+_Key = Annotated[str, Header(**_KEY)]
+_MaybeKey = Annotated[
+    str | None, Header(**_KEY | {"description": _KEY["description"] + " Unless given, the names in the body do."})
 ]
 
 
@@ -177,20 +180,31 @@ def reads(*permissions: Permission) -> Any:
 
 
 def writes(*permissions: Permission) -> Any:
-    """The dependency of an endpoint that writes: also takes the Idempotency-Key."""
+    """The dependency of an endpoint that writes: also takes the Idempotency-Key, which has to be there."""
 
-    async def call(request: Request, idempotency_key: _Key = None) -> Call:
+    async def call(request: Request, idempotency_key: _Key) -> Call:
+        return authorised(request, *permissions, key=idempotency_key)
+
+    return Depends(call)
+
+
+def writes_named(*permissions: Permission) -> Any:
+    """As `writes`, where the body names the write by itself (`Call.write` is given that as ``key``)."""
+
+    async def call(request: Request, idempotency_key: _MaybeKey = None) -> Call:
         return authorised(request, *permissions, key=idempotency_key)
 
     return Depends(call)
 
 
 def authorised(request: Request, *permissions: Permission, key: str | None = None) -> Call:
-    """The call of a request whose key the frame has checked. Raises ScopeMissing."""
+    """The call of a request whose key the frame has checked. Raises ScopeMissing, InvalidCommand."""
     known: KnownKey | None = request.scope.get(KEY_IN_SCOPE)
     if known is None:
         raise Unauthenticated(why="the request carries no API key")
     if not any(allows(known.actor, one) for one in permissions):
         scopes = dict.fromkeys(scope.value for one in permissions for scope in scopes_with(one))
         raise ScopeMissing(act=ACT_WORDS[permissions[0]], scopes=tuple(scopes))
+    if key is not None and (faults := text_faults(KEY_HEADER, key, longest=KEY_MAX_CHARS)):
+        raise InvalidCommand(faults)
     return Call(request.app.state.service, known.actor, key)

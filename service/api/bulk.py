@@ -1,6 +1,5 @@
 """Many usage events in one request: each is judged on its own, and each account's are booked together."""
 
-import hashlib
 import uuid
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from service.api.answers import REPLAYED, json_response
 from service.api.auth import Call
 from service.api.errors import FaultBody, path_of
 from service.api.events import CLOUD_BATCH, LINES, CloudEvent, NewUsage
+from service.api.keys import key_of
 
 
 class EventResult(BaseModel):
@@ -129,9 +129,9 @@ def _charge_account(call: Call, account: str, rows: list[_Row]) -> dict[int, str
             first[event.event_id] = (row, event)
     command = RecordUsageBulk(account, tuple(event for _, event in first.values()))
     # Without a name of the whole each event stands for itself: what was refused before is tried again.
-    key = f"{hashlib.sha256(account.encode()).hexdigest()[:16]}:{call.key}" if call.key else f"bulk:{uuid.uuid4()}"
+    key = key_of("bulk", account, call.key or str(uuid.uuid4()))
     try:
-        receipt = call.ledger.execute(command, actor=call.actor, key=key[:200])
+        receipt = call.ledger.execute(command, actor=call.actor, key=key)
     except NotFound as unknown:
         for row in rows:
             row.refuse(unknown.code, str(unknown))

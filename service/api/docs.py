@@ -54,6 +54,13 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     made = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(made.pop("$defs", {}))
     schemas["Problem"] = made
+    # Said once for all endpoints.
+    shared = document["components"].setdefault("responses", {})
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400 and shared.setdefault(f"Problem{status}", response) == response:
+                    operation["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
     return document
 
 

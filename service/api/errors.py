@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from ledger import (
     InsufficientCredits,
@@ -210,12 +211,21 @@ async def _on_http(request: Request, error: Exception) -> Response:
         return problem("no_such_endpoint", f"There is no address {request.url.path[:200]}; see {API_PATH}/docs.")
     if error.status_code == 405:
         detail = f"{request.method} is not possible here; see {API_PATH}/docs."
-        return problem("method_not_allowed", detail, headers=error.headers)
+        return problem("method_not_allowed", detail, headers={"Allow": _allowed(request)})
     if error.status_code == 400:
         # FastAPI's own word for a body that it could not read.
         fault = {"field": "body", "message": "could not be read"}
         return problem("invalid_command", "body: could not be read", faults=[fault])
     return failure(error)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all endpoints at an address; the router itself knows only those of the first."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
 
 
 _ABOUT = {

@@ -23,15 +23,15 @@ from ledger import (
     queries,
 )
 from service.api.answers import WRITTEN, Body, Instant, Micro, json_response, written
-from service.api.auth import Call, reads, writes
+from service.api.auth import Call, reads, writes_named
 from service.api.balance import require_account
 from service.api.errors import documented
 from service.api.keys import key_of
 from service.api.paging import answering
 
 router = APIRouter(tags=["Holds"])
-_Writes = Annotated[Call, writes(Permission.RECORD_USAGE)]
-_Manages = Annotated[Call, writes(Permission.MANAGE_HOLDS)]
+_Writes = Annotated[Call, writes_named(Permission.RECORD_USAGE)]
+_Manages = Annotated[Call, writes_named(Permission.MANAGE_HOLDS)]
 LIVES_MAX = timedelta(days=366)
 
 
