@@ -64,6 +64,7 @@ class NewCustomer(Profile):
 class CustomerChange(Profile):
     """What to change."""
 
+    account: str = Field(examples=["acme"])
     name: str | None = Field(None, examples=["Acme Robotics SE"])
 
 
@@ -183,6 +184,12 @@ def open_customer(body: NewCustomer, call: _Writes) -> Response:
     return call.write(OpenAccount(body.account, body.name, zone=body.zone, **_profile(body)))
 
 
+@router.patch("/customers", status_code=201, responses=WRITTEN | documented(404, 409))
+def change_customer(body: CustomerChange, call: _Writes) -> Response:
+    """Change what is known about a customer."""
+    return call.write(ChangeCustomer(body.account, name=body.name, **_profile(body)))
+
+
 @router.get("/customers", responses=answering(CustomerPage) | documented())
 def list_customers(
     call: _Reads,
@@ -288,12 +295,6 @@ def show_customer(account: Account, call: _Reads) -> Response:
     call.about(account)
     with call.ledger.database.reading() as connection:
         return json_response(_customer_body(_require(connection, account)))
-
-
-@router.patch("/customers/{account:path}", status_code=201, responses=WRITTEN | documented(404, 409))
-def change_customer(account: Account, body: CustomerChange, call: _Writes) -> Response:
-    """Change what is known about a customer."""
-    return call.write(ChangeCustomer(account, name=body.name, **_profile(body)))
 
 
 def _profile(body: Profile) -> dict[str, Any]:

@@ -43,12 +43,10 @@ def test_credits_move_between_accounts_of_one_organisation(caller: Caller) -> No
     factories.grant(caller.ledger, credits=100)
     refused = caller.post("/transfers", body(to="lab", amount="40"))
     assert (refused.status_code, refused.json()["code"]) == (409, "not_allowed_now")
-    Caller(caller.ledger, Scope.CUSTOMERS_WRITE).send(
-        "PATCH", "/customers/acme", key="a", json={"organisation": "house"}
-    )
-    Caller(caller.ledger, Scope.CUSTOMERS_WRITE).send(
-        "PATCH", "/customers/lab", key="b", json={"organisation": "house"}
-    )
+    keeper = Caller(caller.ledger, Scope.CUSTOMERS_WRITE)
+    for account in ("acme", "lab"):
+        body_ = {"account": account, "organisation": "house"}
+        assert keeper.send("PATCH", "/customers", key=account, json=body_).status_code == 201
     moved = caller.post("/transfers", body(to="lab", amount="40"))
     assert (moved.status_code, moved.json()["counterpart"]) == (201, "lab")
     assert caller.post("/gifts", body(to="lab", amount="10", message="Thank you")).status_code == 201

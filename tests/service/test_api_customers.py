@@ -45,7 +45,9 @@ def test_a_customer_is_opened_once_and_read_back(caller: Caller) -> None:
 
 def test_a_change_leaves_what_is_not_named(caller: Caller) -> None:
     caller.post("/customers", {"account": "acme", "name": "Acme", "tier": "pro", "owner": "mara@example.com"})
-    answer = caller.send("PATCH", "/customers/acme", key="change-1", json={"name": "Acme SE", "tier": "max"})
+    answer = caller.send(
+        "PATCH", "/customers", key="change-1", json={"account": "acme", "name": "Acme SE", "tier": "max"}
+    )
     assert answer.status_code == 201
     found = caller.get("/customers/acme").json()
     assert (found["name"], found["tier"], found["owner"]) == ("Acme SE", "max", "mara@example.com")
