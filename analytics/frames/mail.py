@@ -14,10 +14,10 @@ from ledger import NotFound, queries
 from ledger.mail import TEMPLATES
 from ledger.queries import MailFilter
 
-# What the states of a mail are called; a mail that waits after a failed try is "tried again".
+# What the states of a mail are called; a mail that waits after a failed try is "trying again".
 MAIL_STATE_WORDS = {
     "queued": "Waiting",
-    "retried": "Tried again",
+    "retried": "Trying again",
     "sent": "Sent",
     "failed": "Failed",
     "bounced": "Bounced",

@@ -4,10 +4,10 @@ import streamlit as st
 
 from analytics import frames
 from ledger import Permission
-from pages.ui import address, alert_inbox, alert_rules, parts
+from pages.ui import address, alert_inbox, alert_rules, mail_log, parts
 from pages.ui.guard import Visit, guard
 
-TABS = {"Inbox": alert_inbox.draw, "Rules": alert_rules.draw}
+TABS = {"Inbox": alert_inbox.draw, "E-mail log": mail_log.draw, "Rules": alert_rules.draw}
 
 
 def main(visit: Visit) -> None:

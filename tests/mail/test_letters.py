@@ -117,9 +117,12 @@ def test_a_missing_variable_is_named() -> None:
         render("test_mail", {"sent_by": "ada"}, company="Example", public_url="https://credits.example")
 
 
-def test_every_reader_is_told_why() -> None:
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_reader_of_every_mail_is_told_why(name: str) -> None:
     for audience in WHY:
-        assert "You get this mail" in filled("low_credit_balance", audience=audience).text
+        letter = filled(name, audience=audience)
+        assert "You get this mail" in letter.text
+        assert "You get this mail" in letter.html
 
 
 def test_a_balance_of_which_nothing_can_be_said_says_so() -> None:
