@@ -1,7 +1,9 @@
 """Lines and crossings: told once, again only after recovery with margin and time; worse levels win; mails of a day."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +14,7 @@ from ledger.core.alerts import (
     DEFAULT_RULES,
     LEVELS_ALLOWED,
     REARM,
+    Addressee,
     Ahead,
     AlertKind,
     DayOfUse,
@@ -239,3 +242,17 @@ def test_what_is_critical_goes_at_once_and_the_rest_is_one_mail_a_day() -> None:
     at_once = [Letter("mara", (2,), None), Letter("bolt", (2,), None)]
     assert plan_letters(waiting, (), TODAY) == [*at_once, Letter("mara", (1, 3), TODAY), Letter("acme", (1,), TODAY)]
     assert plan_letters(waiting, ("mara",), TODAY) == [*at_once, Letter("acme", (1,), TODAY)]
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", list(AlertKind), ids=str)
+def test_the_document_names_the_rules_and_times_in_force(kind: AlertKind) -> None:
+    told_of, rearmed = (line for line in DOCUMENT.splitlines() if line.startswith(f"| `{kind.value}` |"))
+    rule, rearm = DEFAULT_RULES[kind], REARM[kind]
+    assert ", ".join(map(str, rule.levels)) in told_of
+    assert [who.value in told_of.split("|")[4] for who in Addressee] == [who in rule.tells for who in Addressee]
+    hours = [int(cell.split()[0]) for cell in rearmed.split("|")[3:5]]
+    assert hours == [rearm.better_for // HOUR, rearm.rest // HOUR]
+    assert not rearm.margin or re.search(rf"\b{rearm.margin}\b", rearmed.split("|")[2])
