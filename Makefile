@@ -1,7 +1,7 @@
 # One entry for people and for continuous integration. `make` alone lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run migrate real check test format lint types browser bench hammer drill screenshots goldens clean product developer
+.PHONY: help demo run migrate real check test format lint types browser bench hammer drill ray screenshots goldens clean product developer
 
 PYTHON := .venv/bin/python
 PORT ?= 8501
@@ -55,6 +55,11 @@ hammer: developer ## many processes, kill -9 of them and of PostgreSQL, lost ans
 
 drill: developer ## back up under load, restore elsewhere, prove that it is the same, on both databases
 	$(PYTHON) -m tools.drill
+
+ray: product ## forecasts on a local Ray cluster, one of two workers killed, same as without: make ray DATA=folder
+	@test -n "$(DATA)" || { echo "Say which folder: make ray DATA=path/to/folder" >&2; exit 2; }
+	@tools/ray_environment.sh
+	var/ray/bin/python -m tools.ray_proof "$(DATA)" $(ARGS)
 
 screenshots: developer browser ## photograph every page in both themes into screenshots/ (of URL=…, else of a demo); ARGS=--readme renews its picture
 	$(PYTHON) -m tools.screenshots $(URL) $(ARGS)
