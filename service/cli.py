@@ -41,6 +41,7 @@ from service.cli_explain import explain
 from service.cli_files import file_group
 from service.cli_holds import give_back, hold
 from service.cli_jobs import jobs
+from service.cli_keys import keys
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
 from service.cli_mail import mail
 from service.cli_plans import lead, plan, referral
@@ -356,6 +357,7 @@ main.add_command(file_group)
 main.add_command(explain)
 main.add_command(report)
 main.add_command(jobs)
+main.add_command(keys)
 main.add_command(mail)
 main.add_command(alerts)
 account.add_command(organisation)

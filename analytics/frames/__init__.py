@@ -13,6 +13,7 @@ from analytics.frames.alerts import (
     load_alerts,
     load_open_alerts,
 )
+from analytics.frames.api_keys import API_KEYS, load_api_keys
 from analytics.frames.approvals import (
     APPROVALS,
     Approval,
@@ -174,6 +175,7 @@ __all__ = [
     "ACCOUNT_MOVEMENTS",
     "ALERTS",
     "ALLOCATIONS",
+    "API_KEYS",
     "APPROVALS",
     "BALANCES",
     "BATCHES",
@@ -248,6 +250,7 @@ __all__ = [
     "load_alerts",
     "load_all_core_batches",
     "load_allocations",
+    "load_api_keys",
     "load_approval",
     "load_approvals",
     "load_balance_by_type",

@@ -28,6 +28,7 @@ from ledger.queries.alerts import (
     watched_batches,
     watched_forecasts,
 )
+from ledger.queries.api_keys import api_keys
 from ledger.queries.approvals import approval_by_id, approvals, approvals_waiting
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
 from ledger.queries.files import given_since
@@ -103,6 +104,7 @@ __all__ = [
     "alerts",
     "all_looks",
     "allocations",
+    "api_keys",
     "approval_by_id",
     "approvals",
     "approvals_waiting",
