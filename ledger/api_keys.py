@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from ledger.clock import Clock, SystemClock
 from ledger.core.policy import Actor, Role, Scope
 from ledger.database import answering
 from ledger.errors import Unauthenticated
@@ -84,8 +85,10 @@ class _Kept:
 class KeyRing:
     """The keys of one ledger, remembered for a few seconds, so that the hot path asks the database for none."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock | None = None) -> None:
         self._ledger = ledger
+        # How long something is remembered is a matter of the machine, whatever day the ledger takes it for.
+        self._clock = clock or SystemClock()
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
@@ -93,10 +96,10 @@ class KeyRing:
         """The key if it was found moments ago and has not expired since; asks nobody."""
         # The memory is by hash: comparing a guess with what is kept tells nothing about a key.
         kept = self._kept.get(hash_of(text))
-        now = self._ledger.clock.now()
-        if kept is None or not now < kept.until:
+        if kept is None or self._clock.now() >= kept.until:
             return None
-        return kept.key
+        ends = kept.key.expires_at
+        return kept.key if ends is None or self._ledger.clock.now() < ends else None
 
     def find(self, text: str) -> KnownKey:
         """The key with that text. Raises Unauthenticated: unknown, false, revoked or expired."""
@@ -118,14 +121,12 @@ class KeyRing:
             raise Unauthenticated(why=f"the API key {prefix}… expired at {row.expires_at:%Y-%m-%d %H:%M} UTC")
         actor = Actor(f"key:{row.first_prefix}", Role.SERVICE, frozenset(Scope(one) for one in row.scopes))
         found = KnownKey(row.id, row.name, actor, row.per_minute, row.expires_at)
-        self._keep(text, found, now)
+        self._keep(text, found)
         self._note_use(row.id, row.last_used_at, now)
         return found
 
-    def _keep(self, text: str, found: KnownKey, now: datetime) -> None:
-        until = now + KEPT
-        if found.expires_at is not None:
-            until = min(until, found.expires_at)
+    def _keep(self, text: str, found: KnownKey) -> None:
+        until = self._clock.now() + KEPT
         with self._lock:
             if len(self._kept) >= _KEPT_MAX:
                 self._kept.clear()
