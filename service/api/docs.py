@@ -27,6 +27,11 @@ TAGS = [
     {"name": "Usage", "description": "What customers did, charged to their batches."},
     {"name": "Holds", "description": "Credits set aside for work whose cost is not known yet."},
     {"name": "Balance", "description": "What customers have, and whether they can afford something."},
+    {"name": "Grants and top-ups", "description": "Credits that come: given, paid elsewhere, out of a gift code."},
+    {"name": "Corrections", "description": "Credits that are put right or moved, with a reason."},
+    {"name": "Plans", "description": "Subscription plans of customers."},
+    {"name": "Reports and estimates", "description": "The balance report, and what a use would cost."},
+    {"name": "Customers", "description": "Who holds credits; batches, history and use, page by page."},
 ]
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 

@@ -31,7 +31,7 @@ from tests.analytics.conftest import WHY, Do
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
-GOLDEN = Path(__file__).parent / "goldens" / "report.md"
+GOLDEN = Path(__file__).parents[2] / "tests/analytics/goldens/report.md"
 HOSTILE = "![x](http://evil.invalid/x.png) | **b** <script> $x$ www.evil.invalid eve@evil.invalid\n# h"
 
 

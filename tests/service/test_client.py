@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -378,3 +379,13 @@ def test_the_client_needs_nothing_else_of_this_repository(tmp_path: Path) -> Non
     code = "import sys, service.client; print([n for n in sys.modules if n.split('.')[0] in ('ledger', 'analytics')])"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_document_about_the_client_runs(url: str, secret: str) -> None:
+    text = (Path(__file__).parents[2] / "docs/client.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 3
+    names: dict[str, Any] = {"url": url, "api_key": secret}
+    for block in blocks:
+        exec(compile(block, "docs/client.md", "exec"), names)
+    names["client"].close()
