@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util import LRUCache
 
 from ledger import Ledger, open_ledger
 from ledger.clock import FixedClock
@@ -30,6 +34,19 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 TEMPLATE = "credits_template"
+# Every test has databases of its own, and SQLAlchemy compiles each statement anew for each of them, which took a
+# sixth of the time. Here the databases of one kind count as equal and share what was compiled.
+_COMPILED = LRUCache[object, object](2_000)
+for _kind in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+    _kind.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]
+    _kind.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]
+
+
+@sa.event.listens_for(sa.Engine, "engine_connect")
+def _share_what_was_compiled(connection: sa.Connection) -> None:
+    connection.execution_options(compiled_cache=_COMPILED)
+
+
 COMPANY = {"name": "Test Company", "zone": "Europe/Berlin", "currency": "EUR"}
 
 
