@@ -83,9 +83,10 @@ def run_due(
             for step in steps:
                 if turn.stop.is_set():
                     break
-                is_chosen = is_all or step.name in only
-                if is_chosen or (not only and _is_due(jobs.load_jobs(ledger)[step.name], clock.now())):
-                    ran.append(turn.run(step))
+                # Asked anew each time: the steps before may have taken long.
+                before = jobs.load_jobs(ledger)[step.name]
+                if is_all or step.name in only or (not only and _is_due(before, clock.now())):
+                    ran.append(turn.run(step, before))
         except Stopped:
             pass  # what it was at is due again
         except LeaseLost:
@@ -114,10 +115,9 @@ class _Turn:
             if one.fails > 1:
                 jobs.tell(self.ledger, self.mine, _mails(one, fails=one.fails, at=at, due_at=one.due_at))
 
-    def run(self, step: Step) -> Ran:
+    def run(self, step: Step, before: Job) -> Ran:
         """One step with its record; any error ends it and nothing else."""
         began = self.clock.now()
-        before = jobs.load_jobs(self.ledger)[step.name]
         jobs.begin(self.ledger, self.mine, step.name, at=began)
         try:
             figures = step.act(self.ledger, lambda done, total: self._progress(step, done, total))
