@@ -54,17 +54,17 @@ def _list(visit: Visit, found: pd.DataFrame) -> None:
         "scopes": st.column_config.TextColumn("May"),
         "last_used_at": parts.instant_column("Last used", visit.zone, help="To the minute"),
         "ends_at": parts.instant_column("Ends", visit.zone),
-        "per_minute": st.column_config.NumberColumn(
-            "A minute", help="Requests; empty: the setting", format="localized"
-        ),
-        "made_at": parts.instant_column("Made", visit.zone),
-        "made_by": st.column_config.TextColumn("By"),
         "key_id": st.column_config.NumberColumn("No.", format="%d"),
+        "made_by": st.column_config.TextColumn("By"),
+        "made_at": parts.instant_column("Made", visit.zone),
+        "per_minute": st.column_config.NumberColumn(
+            "A minute", help="Requests; empty: as set for all", format="localized"
+        ),
     }
     usable = int(found["state"].isin(["active", "ending"]).sum())
     totals = f"**{usable:,} key{'s' * (usable != 1)} in use**, newest first"
     alt = "API keys, newest first"
-    parts.table(found, key="api-keys", alt=alt, columns=columns, totals=totals, placeholder="")
+    parts.table(found, key="api-keys", alt=alt, columns=columns, totals=totals, placeholder="–")
 
 
 def _act(visit: Visit, usable: pd.DataFrame) -> None:
@@ -94,6 +94,8 @@ def _make(form: Form, _names: dict[str, str]) -> tuple[Command | None, Act]:
     name = form.text("name", "Name", required=True, max_chars=NAME_MAX_CHARS, placeholder="Image service, production")
     st.caption("What it may do")
     scopes = tuple(scope for scope, words in _SCOPES.items() if form.check(f"may_{scope.name}", f"{words} ({scope})"))
+    if not scopes:
+        form.missing["scopes"] = "What it may do"
     per_minute = form.number(
         "per_minute",
         "Requests a minute",
