@@ -1,6 +1,9 @@
 """The mailer against a real mail server: what arrives, what is tried again, what bounces, and nothing twice."""
 
+import signal
 import smtplib
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +25,7 @@ from service.mailer import send_due
 from tests.kit.factories import NOW
 from tests.kit.mail_server import HOST, Certificate, Inbox, mail_server, make_certificate, silent_server
 
+ROOT = Path(__file__).parents[2]
 NOTHING = {"sent": 0, "later": 0, "bounced": 0, "failed": 0, "dropped": 0}
 LETTER = Letter("1,200 credits left", "Text", "<p>Text</p>")
 
@@ -200,22 +204,32 @@ def test_a_connection_lost_on_the_way_is_one_failed_try(
     assert len(inbox.received) == 1
 
 
-class Killed(BaseException):
-    """The process ends here: nobody catches it."""
+# A sender of its own that ends by SIGKILL when it is about to note that the server took the mail.
+KILLED = """
+import os, signal, sys
+from datetime import datetime
+from ledger import open_ledger
+from ledger.clock import FixedClock
+from ledger.gateways.mail import Sender
+from service import mailer
+mailer.mark_sent = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+url, at, port = sys.argv[1:]
+sender = Sender("credits@example.com", "Test Company", "127.0.0.1", int(port), "none")
+mailer.send_due(open_ledger(url, clock=FixedClock(datetime.fromisoformat(at))), sender=sender)
+"""
 
 
 def test_a_sender_killed_after_the_server_took_the_mail_sends_it_again_recognisably(
-    ledger: Ledger, clock: FixedClock, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, database_url: str, clock: FixedClock, inbox: Inbox
 ) -> None:
     queue(ledger, "test:1")
-
-    def die(*_: Any, **__: Any) -> bool:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(mailer, "mark_sent", die)
-        with pytest.raises(Killed):
-            send_due(ledger, sender=sender_to(inbox.port))
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, database_url, NOW.isoformat(), str(inbox.port)],
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL
     assert len(inbox.received) == 1
     clock.set(NOW + CLAIM - timedelta(seconds=1))
     assert send_due(ledger, sender=sender_to(inbox.port)) == NOTHING
