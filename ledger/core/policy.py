@@ -86,9 +86,16 @@ class Scope(StrEnum):
 SCOPES: dict[Scope, frozenset[Permission]] = {
     Scope.USAGE_WRITE: frozenset({Permission.RECORD_USAGE, Permission.MANAGE_HOLDS}),
     Scope.BALANCE_READ: frozenset({Permission.VIEW_CUSTOMER}),
-    Scope.GRANTS_WRITE: frozenset({Permission.ISSUE_GRANT, Permission.RECORD_TOP_UP}),
+    # Who may move credits may ask a second person to let it move more.
+    Scope.GRANTS_WRITE: frozenset({Permission.ISSUE_GRANT, Permission.RECORD_TOP_UP, Permission.ASK_APPROVAL}),
     Scope.CORRECTIONS_WRITE: frozenset(
-        {Permission.ADJUST_BALANCE, Permission.TRANSFER, Permission.REFUND, Permission.EXTEND_EXPIRY}
+        {
+            Permission.ADJUST_BALANCE,
+            Permission.TRANSFER,
+            Permission.REFUND,
+            Permission.EXTEND_EXPIRY,
+            Permission.ASK_APPROVAL,
+        }
     ),
     Scope.CUSTOMERS_WRITE: frozenset({Permission.MANAGE_CUSTOMERS, Permission.MANAGE_PLANS}),
     Scope.REPORTS_READ: _READ,

@@ -110,6 +110,7 @@ class ReceiptBody(BaseModel):
     hold_id: int | None = None
     held_until: datetime | None = None
     subject_id: int | None = Field(None, description="Id of what was made, in its own table")
+    approval_id: int | None = Field(None, description="Number of the request for approval that was filed")
     counterpart: str | None = Field(None, description="The other account of a transfer or gift")
     money_cents: int | None = None
     currency: str | None = None
@@ -161,6 +162,7 @@ def receipt_body(receipt: Receipt) -> dict[str, Any]:
         "hold_id": receipt.hold_id,
         "held_until": receipt.held_until_at,
         "subject_id": receipt.subject_id,
+        "approval_id": receipt.approval_id,
         "counterpart": receipt.counterpart,
         "notes": list(receipt.notes) or None,
     }

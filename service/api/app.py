@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger import Ledger
-from service.api import balance, corrections, customers, docs, errors, grants, holds, plans, reports, usage
+from service.api import approvals, balance, corrections, customers, docs, errors, grants, holds, plans, reports, usage
 from service.api.auth import NEEDS_KEY, Service
 from service.api.frame import Frame
 
@@ -27,6 +27,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     balance.router,
     grants.router,
     corrections.router,
+    approvals.router,
     plans.router,
     reports.router,
     # Its last path takes everything behind /customers/.

@@ -18,6 +18,7 @@ from ledger import (
     VoidBatch,
 )
 from service.api.answers import WRITTEN, Instant, Micro, SignedMicro
+from service.api.approvals import Mode, carry_out
 from service.api.auth import Call, writes
 from service.api.errors import documented
 from service.api.reasons import LastDay, Reasoned, RowId
@@ -92,9 +93,10 @@ class Extension(Reasoned):
 
 
 @router.post("/adjustments", status_code=201, responses=WRITTEN | documented(402, 404, 409))
-def adjust_balance(body: Adjustment, call: _Adjusts) -> Response:
+def adjust_balance(body: Adjustment, call: _Adjusts, mode: Mode = "do") -> Response:
     """Add credits to a balance or take some away, with a reason."""
-    return call.write(
+    return carry_out(
+        call,
         AdjustBalance(
             body.account,
             body.amount,
@@ -103,51 +105,58 @@ def adjust_balance(body: Adjustment, call: _Adjusts) -> Response:
             credit_type=body.credit_type,
             expires_on=body.expires_on,
             effective_at=body.effective_at,
-        )
+        ),
+        mode,
     )
 
 
 @router.post("/transfers", status_code=201, responses=WRITTEN | documented(402, 404, 409))
-def transfer_credits(body: Transfer, call: _Transfers) -> Response:
+def transfer_credits(body: Transfer, call: _Transfers, mode: Mode = "do") -> Response:
     """Move credits to another account. Which accounts may exchange credits is a setting."""
-    return call.write(TransferCredits(body.account, body.to, body.amount, body.why(), body.batch_id))
+    return carry_out(call, TransferCredits(body.account, body.to, body.amount, body.why(), body.batch_id), mode)
 
 
 @router.post("/gifts", status_code=201, responses=WRITTEN | documented(402, 404, 409))
-def gift_credits(body: Gift, call: _Transfers) -> Response:
+def gift_credits(body: Gift, call: _Transfers, mode: Mode = "do") -> Response:
     """Move credits to another account with a message."""
-    return call.write(GiftCredits(body.account, body.to, body.amount, body.why(), body.message, body.batch_id))
+    return carry_out(
+        call, GiftCredits(body.account, body.to, body.amount, body.why(), body.message, body.batch_id), mode
+    )
 
 
 @router.post("/refunds", status_code=201, responses=WRITTEN | documented(404, 409))
-def refund_purchase(body: Refund, call: Annotated[Call, writes(Permission.REFUND)]) -> Response:
+def refund_purchase(body: Refund, call: Annotated[Call, writes(Permission.REFUND)], mode: Mode = "do") -> Response:
     """Take unused purchased credits off the shelf; ``money_cents`` of the answer goes back for them."""
-    return call.write(RefundPurchase(body.account, body.batch_id, body.amount, body.why()))
+    return carry_out(call, RefundPurchase(body.account, body.batch_id, body.amount, body.why()), mode)
 
 
 @router.post("/voids", status_code=201, responses=WRITTEN | documented(404, 409))
-def void_batch(body: BatchToVoid, call: _Adjusts) -> Response:
+def void_batch(body: BatchToVoid, call: _Adjusts, mode: Mode = "do") -> Response:
     """Take away what is left of a batch; what of it was used stays used."""
-    return call.write(VoidBatch(body.account, body.batch_id, body.why()))
+    return carry_out(call, VoidBatch(body.account, body.batch_id, body.why()), mode)
 
 
 @router.post("/reversals", status_code=201, responses=WRITTEN | documented(404, 409))
-def reverse_transaction(body: Reversal, call: _Adjusts) -> Response:
+def reverse_transaction(body: Reversal, call: _Adjusts, mode: Mode = "do") -> Response:
     """Take back everything that a transaction did; at most once."""
-    return call.write(ReverseTransaction(body.transaction_id, body.why()))
+    return carry_out(call, ReverseTransaction(body.transaction_id, body.why()), mode)
 
 
 @router.post("/give-backs", status_code=201, responses=WRITTEN | documented(404, 409))
-def give_back(body: UsageToGiveBack, call: _Adjusts) -> Response:
+def give_back(body: UsageToGiveBack, call: _Adjusts, mode: Mode = "do") -> Response:
     """Return the credits of a usage event, all or a part, to the batches that paid."""
-    return call.write(GiveBack(body.account, body.event_id, body.why(), body.amount))
+    return carry_out(call, GiveBack(body.account, body.event_id, body.why(), body.amount), mode)
 
 
 @router.post("/extensions", status_code=201, responses=WRITTEN | documented(404, 409))
-def extend_expiry(body: Extension, call: Annotated[Call, writes(Permission.EXTEND_EXPIRY)]) -> Response:
+def extend_expiry(
+    body: Extension, call: Annotated[Call, writes(Permission.EXTEND_EXPIRY)], mode: Mode = "do"
+) -> Response:
     """Let a batch live longer; what of it had expired comes back."""
-    return call.write(
+    return carry_out(
+        call,
         ExtendExpiry(
             body.account, body.batch_id, body.why(), expires_on=body.expires_on, never_expires=body.never_expires
-        )
+        ),
+        mode,
     )

@@ -29,6 +29,7 @@ TAGS = [
     {"name": "Balance", "description": "What customers have, and whether they can afford something."},
     {"name": "Grants and top-ups", "description": "Credits that come: given, paid elsewhere, out of a gift code."},
     {"name": "Corrections", "description": "Credits that are put right or moved, with a reason."},
+    {"name": "Approvals", "description": "Asking a second person for what nobody may do alone."},
     {"name": "Plans", "description": "Subscription plans of customers."},
     {"name": "Reports and estimates", "description": "The balance report, and what a use would cost."},
     {"name": "Customers", "description": "Who holds credits; batches, history and use, page by page."},

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ledger import CreditType, IssueGrant, Money, Permission, RecordTopUp, RedeemGiftCode
 from service.api.answers import WRITTEN, Body, Instant, Micro
+from service.api.approvals import Mode, carry_out
 from service.api.auth import Call, writes
 from service.api.errors import documented
 from service.api.reasons import LastDay, Reasoned
@@ -53,9 +54,10 @@ class Redemption(Body):
 
 
 @router.post("/grants", status_code=201, responses=WRITTEN | documented(404, 409))
-def issue_grant(body: NewGrant, call: _Grants) -> Response:
-    """Give credits that nobody pays for. More than one person may give alone is refused as approval_required."""
-    return call.write(
+def issue_grant(body: NewGrant, call: _Grants, mode: Mode = "do") -> Response:
+    """Give credits that nobody pays for. More than one may give alone is refused as approval_required: ask."""
+    return carry_out(
+        call,
         IssueGrant(
             body.account,
             body.credit_type,
@@ -68,14 +70,18 @@ def issue_grant(body: NewGrant, call: _Grants) -> Response:
             effective_at=body.effective_at,
             priority=body.priority,
             features=tuple(body.features),
-        )
+        ),
+        mode,
     )
 
 
 @router.post("/top-ups", status_code=201, responses=WRITTEN | documented(404, 409))
-def record_top_up(body: NewTopUp, call: Annotated[Call, writes(Permission.RECORD_TOP_UP)]) -> Response:
+def record_top_up(
+    body: NewTopUp, call: Annotated[Call, writes(Permission.RECORD_TOP_UP)], mode: Mode = "do"
+) -> Response:
     """Book credits that were paid for outside the product, such as by bank transfer."""
-    return call.write(
+    return carry_out(
+        call,
         RecordTopUp(
             body.account,
             body.amount,
@@ -87,7 +93,8 @@ def record_top_up(body: NewTopUp, call: Annotated[Call, writes(Permission.RECORD
             effective_at=body.effective_at,
             priority=body.priority,
             package=body.package,
-        )
+        ),
+        mode,
     )
 
 

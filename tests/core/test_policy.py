@@ -75,6 +75,12 @@ def test_a_key_may_what_its_scopes_say() -> None:
 
 
 @pytest.mark.parametrize("scope", Scope)
+def test_a_key_that_moves_credits_by_decision_may_ask_a_second_person(scope: Scope) -> None:
+    asks = allows(Actor("key:abc", Role.SERVICE, frozenset({scope})), Permission.ASK_APPROVAL)
+    assert asks is (scope in {Scope.GRANTS_WRITE, Scope.CORRECTIONS_WRITE, Scope.ADMIN})
+
+
+@pytest.mark.parametrize("scope", Scope)
 def test_no_key_decides_as_a_second_person_or_makes_keys(scope: Scope) -> None:
     holder = Actor("key:abc", Role.ADMIN, frozenset({scope}))
     assert not allows(holder, Permission.DECIDE_APPROVAL)

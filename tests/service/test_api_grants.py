@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ledger import MICRO, CreditType, IssueGiftCodes, Ledger
+from ledger import MICRO, CreditType, DecideApproval, IssueGiftCodes, Ledger
 from ledger.codes import make_codes
 from ledger.core.policy import Scope
 from tests.kit import factories
@@ -60,6 +60,23 @@ def test_more_than_one_may_give_alone_needs_a_second_person(caller: Caller) -> N
     assert (answer.status_code, answer.json()["code"]) == (403, "approval_required")
     assert "second person" in answer.json()["detail"]
     assert caller.get("/customers/acme/batches").json()["batches"] == []
+
+
+def test_a_second_person_is_asked_and_decides(caller: Caller) -> None:
+    asked, again = (caller.send("POST", "/grants?mode=ask", json=grant(100_001), key="ask-1") for _ in range(2))
+    assert (asked.status_code, again.status_code, asked.json()["kind"]) == (201, 200, "ask_approval"), asked.text
+    number = asked.json()["approval_id"]
+    assert caller.get("/customers/acme/batches").json()["batches"] == []
+    found = caller.get(f"/approvals/{number}").json()
+    assert (found["state"], found["kind"], found["account"]) == ("asked", "grant", "acme")
+    factories.run(caller.ledger, DecideApproval(number, True, "agreed on the phone"), actor=factories.BEA)
+    found = caller.get(f"/approvals/{number}").json()
+    assert (found["state"], found["decided_by"]) == ("approved", "bea@example.com")
+    assert found["transaction_id"]
+    assert caller.get("/customers/acme/batches").json()["batches"][0]["granted"] == "100001"
+    stranger = Caller(caller.ledger, Scope.GRANTS_WRITE)
+    assert stranger.get(f"/approvals/{number}").status_code == 404
+    assert caller.send("POST", "/grants?mode=maybe", json=grant(), key="x").status_code == 422
 
 
 def test_what_is_wrong_with_a_grant_is_told(caller: Caller) -> None:
