@@ -14,8 +14,8 @@ from typing import Any
 WHY: dict[str, str] = {
     "customer": (
         "You get this mail because this address is the contact of "
-        "{% if customer is defined %}{{ customer }} ({{ account }}){% else %}a customer{% endif %} at {{ company }}. "
-        "To change the address, or which mails you get, tell your contact at {{ company }}."
+        "{% if customer is defined and customer %}{{ customer }} ({{ account }}){% else %}a customer{% endif %} "
+        "at {{ company }}. To change the address, or which mails you get, tell your contact at {{ company }}."
     ),
     "owner": (
         "You get this mail because you are the account manager. Which alerts are raised and who is told is set on the "
