@@ -32,7 +32,7 @@ JOB_WORDS = {
 }
 # What to do when one fails again and again; every job is tried again by itself.
 JOB_REMEDIES = {
-    "expire": "Balances are right all the same: what expired is not usable. Run `doctor` and send us the error.",
+    "expire": "Balances are right all the same: what expired is not usable. Run `doctor` and mend what it says.",
     "renew": "Plans whose day has come have no new credits yet. Run `doctor`, mend what it says, then run this job.",
     "qualify": "Rewards come late, none is lost. Run `doctor`, mend what it says, then run this job.",
     "alerts": "Nobody is warned until this works. Run `doctor`, mend what it says, then run this job.",

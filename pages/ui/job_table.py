@@ -65,14 +65,14 @@ def draw(visit: Visit) -> None:
         def ask() -> None:
             _run_now(visit, str(found.iloc[st.session_state["job-run"].row]["name"]))
 
-        run["run"] = st.column_config.ButtonColumn("", key="job-run", on_click=ask, width=100)
+        run["run"] = st.column_config.ButtonColumn("Now", key="job-run", on_click=ask, width=100)
     columns = {
         "words": st.column_config.TextColumn("Job", width="medium", pinned=True),
         **run,
         "state": "State",
-        "succeeded_at": parts.instant_column("Last good run", visit.zone),
+        "succeeded_at": parts.instant_column("Last good run", visit.zone) | {"width": 160},
         "seconds": st.column_config.NumberColumn("Took", format="%d s", help="Of the last run that ended, rounded up"),
-        "due_at": parts.instant_column("Next due", visit.zone),
+        "due_at": parts.instant_column("Next due", visit.zone) | {"width": 160},
         "result": st.column_config.TextColumn("What it did", width="large"),
     }
     parts.table(
@@ -101,7 +101,7 @@ def _complain(visit: Visit, row: Mapping[Hashable, Any]) -> None:
     good = row["succeeded_at"]
     last = instant_text(good, visit.zone, visit.locale) if isinstance(good, datetime) and good == good else "never"
     words = {
-        frames.JobState.FAILED.value: f"Failed {times}: {escape(row['error'])}",
+        frames.JobState.FAILED.value: f"Failed {times}: {escape(row['error'].rstrip('.'))}.",
         frames.JobState.LATE.value: "It was due long ago and nobody runs it. Is the server up, and RUN_JOBS true?",
         frames.JobState.CUT_OFF.value: "The process that ran it ended in the middle; the next one starts it again.",
     }[str(row["state"])]

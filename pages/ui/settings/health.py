@@ -1,5 +1,7 @@
 """Health: does every job do its work, what is behind, and is the database the right one?"""
 
+from datetime import timedelta
+
 import pandas as pd
 import streamlit as st
 
@@ -8,11 +10,13 @@ from ledger import Permission
 from ledger.clock import SystemClock
 from pages.ui import job_table
 from pages.ui.guard import Visit
-from pages.ui.text import age_text, day_text, escape, instant_text
+from pages.ui.text import age_text, day_text, days_text, escape, instant_text
 
 TITLE = "Health"
 PERMISSION = Permission.VIEW_PORTFOLIO
 _LOOK_AGAIN = "5s"
+# From then on an age is told in days.
+_DAYS_FROM = 3
 
 
 def draw(visit: Visit) -> None:
@@ -40,16 +44,16 @@ def _waiting(visit: Visit, installation: frames.Installation, jobs: pd.DataFrame
     found = visit.ask_now(frames.load_waiting, at=at)
     rows = {"Entries not sealed yet": "None", "Mails due": "None", "Forecasts know the days up to": "None stored yet"}
     if installation.unsealed and installation.unsealed_since is not None:
-        age = age_text((at - installation.unsealed_since).total_seconds())
+        age = _age(at - installation.unsealed_since)
         rows["Entries not sealed yet"] = f"{installation.unsealed:,}, the oldest booked {age}"
     if found.mails and found.mails_since is not None:
-        rows["Mails due"] = f"{found.mails:,}, the oldest queued {age_text((at - found.mails_since).total_seconds())}"
+        rows["Mails due"] = f"{found.mails:,}, the oldest queued {_age(at - found.mails_since)}"
     if found.forecasts_until is not None:
         rows["Forecasts know the days up to"] = day_text(found.forecasts_until, visit.locale)
     proven = jobs.loc[jobs["name"] == "invariants"].to_dict("records")
     if proven and isinstance(proven[0]["result"], dict):
         figures = proven[0]["result"]
-        age = age_text((SystemClock().now() - proven[0]["finished_at"]).total_seconds())
+        age = _age(SystemClock().now() - proven[0]["finished_at"])
         rows["Proof of the books"] = f"{figures['round_done']:,} of {figures['round_total']:,} accounts, {age}"
     return rows
 
@@ -72,3 +76,7 @@ def _installation(visit: Visit, found: frames.Installation) -> dict[str, str]:
         now = instant_text(found.sandbox_now, visit.zone, visit.locale)
         rows["Clock of the ledger"] = f"Sandbox: it is {now} until somebody advances it"
     return rows
+
+
+def _age(age: timedelta) -> str:
+    return days_text(-age.days) if age.days >= _DAYS_FROM else age_text(age.total_seconds())
