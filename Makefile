@@ -1,7 +1,7 @@
 # One entry for people and for continuous integration. `make` alone lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run migrate real check test format lint types browser bench hammer drill ray screenshots goldens clean product developer
+.PHONY: help demo run migrate real check test format lint types browser bench api-check hammer drill ray screenshots goldens clean product developer
 
 PYTHON := .venv/bin/python
 PORT ?= 8501
@@ -49,6 +49,9 @@ browser: developer ## find a Chromium for the browser tests, install one where t
 
 bench: developer ## measure the speeds that docs/benchmarks.md reports
 	$(PYTHON) -m pytest -m bench -s $(ARGS)
+
+api-check: developer ## schemathesis calls the HTTP API for five minutes in every way its document allows
+	API_SECONDS=300 $(PYTHON) -m pytest tests/service/test_api_schema.py $(ARGS)
 
 hammer: developer ## many processes, kill -9 of them and of PostgreSQL, lost answers; then proves the books (ARGS="--seconds 300")
 	$(PYTHON) -m tools.hammer $(ARGS)
