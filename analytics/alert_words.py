@@ -94,9 +94,14 @@ def said(kind: AlertKind, level: int, figures: Mapping[str, Any], locale: Locale
 
 
 def runway_text(figures: Mapping[str, Any]) -> str:
-    """The likely runway, such as "about 29 days"; empty when it is not known or beyond the days covered."""
-    days = figures.get("runway_days")
-    return "" if days is None else f"about {_days(days)}"
+    """The likely runway, such as "about 29 days"; empty when it is not known or beyond the days covered.
+
+    "At least 4 days" when it is too uncertain for a single number: so long it lasts in nine of ten cases.
+    """
+    days, least = figures.get("runway_days"), figures.get("low_days")
+    if days is not None:
+        return f"about {_days(days)}"
+    return "" if least is None else f"at least {_days(least)}"
 
 
 def _left(figures: Mapping[str, Any], locale: Locale) -> str:

@@ -160,21 +160,24 @@ def with_forecasts(connection: sa.Connection, look: Look, ids: Sequence[int]) ->
     if any(map(is_scoped, batches.values())):
         mixes = frames.load_feature_mix(connection, today=frames.today(look.at, look.zone))
     fleet = outlook.fleet(batches, forecasts, at=look.at, zone=look.zone, horizon_days=HORIZON_DAYS, mixes=mixes)
-    seen = dict(look.seen)
+    seen, today = dict(look.seen), frames.today(look.at, look.zone)
     for row in fleet.to_dict("records"):
         id_ = names[row["account"]]
         grant_on = _next_grant(look, id_)
-        ahead_until = grant_on or frames.today(look.at, look.zone) + timedelta(days=LOOK_AHEAD_DAYS)
+        low, high = _maybe_day(row["low_80"]), _maybe_day(row["high_80"])
         seen[id_] = replace(
             seen[id_],
             ahead=Ahead(
                 as_of=row["as_of"].date(),
                 runway_days=None if pd.isna(row["runway_days"]) else int(row["runway_days"]),
-                low=_maybe_day(row["low_80"]),
+                low=low,
                 likely=_maybe_day(row["likely"]),
-                high=_maybe_day(row["high_80"]),
-                next_grant_on=ahead_until,
+                high=high,
+                next_grant_on=grant_on or today + timedelta(days=LOOK_AHEAD_DAYS),
                 has_grant=grant_on is not None,
+                is_vague=not pd.isna(row["cannot_say"]),
+                low_days=None if low is None else (low - today).days + 1,
+                high_days=None if high is None else (high - today).days + 1,
             ),
         )
     return replace(look, seen=seen)

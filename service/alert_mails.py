@@ -1,7 +1,6 @@
 """The mails of alerts: which template a letter is, and what it is filled with."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -99,14 +98,9 @@ def _who(one: Told) -> dict[str, Any]:
 
 
 def _runway(one: Told) -> dict[str, Any]:
-    figures = one.figures
-    days = [figures.get(name) for name in ("low", "high")]
-    spread = ""
-    if all(days):
-        first = one.raised_at.date()
-        low, high = ((date.fromisoformat(str(day)) - first).days + 1 for day in days)
-        spread = f"{low} to {high} days"
-    return {"runway": runway_text(figures), "runway_range": spread}
+    low, high = (one.figures.get(name) for name in ("low_days", "high_days"))
+    spread = "" if low is None or high is None else f"{low} to {high} days"
+    return {"runway": runway_text(one.figures), "runway_range": spread}
 
 
 def _top_up(one: Told) -> dict[str, Any]:

@@ -25,6 +25,7 @@ PAGES = (
     "customers",
     "customer",
     "expiring",
+    "alerts",
     "referrals",
     "usage",
     "forecasts",

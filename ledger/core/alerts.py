@@ -152,6 +152,11 @@ class Ahead:
     high: date | None
     next_grant_on: date
     has_grant: bool
+    # The range is wider than the runway: no single number of days should be told.
+    is_vague: bool = False
+    # Days through those at 10 and 90 %; None: beyond.
+    low_days: int | None = None
+    high_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +250,11 @@ def _period_subject(plan: PlanUse) -> str:
 
 
 def _balance(seen: Seen, **more: Any) -> dict[str, Any]:
-    """The figures of a line about the balance, with the run-out day where it is known."""
+    """The figures of a line about the balance, with the days until they run out where those are known."""
     figures = {"available_micro": seen.available_micro, "funding_micro": seen.funding_micro, **more}
     if seen.ahead is not None:
-        days = {"low": seen.ahead.low, "likely": seen.ahead.likely, "high": seen.ahead.high}
-        figures |= {name: None if day is None else day.isoformat() for name, day in days.items()}
-        figures["runway_days"] = seen.ahead.runway_days
+        figures["runway_days"] = None if seen.ahead.is_vague else seen.ahead.runway_days
+        figures |= {"low_days": seen.ahead.low_days, "high_days": seen.ahead.high_days}
     return figures
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 from analytics import charts, expiry, frames
 from analytics.frames import RATE_DAYS
 from ledger import MICRO, CreditType, Permission
-from pages.ui import address, links, parts, pictures, portfolio
+from pages.ui import address, alert_inbox, links, parts, pictures, portfolio
 from pages.ui.figures import rough_text
 from pages.ui.guard import Visit, guard
 from pages.ui.text import TYPE_WORDS, credit_text, escape, money_text
@@ -117,6 +117,7 @@ def readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
         needed=(shown["needed_micro"] / MICRO).round(),
         wasted=(shown["wasted_micro"] / MICRO).round(),
         value=values,
+        told=shown["batch_id"].map(alert_inbox.told_of_batches(visit)).fillna(""),
         ends=(shown["expires_at"] - pd.Timedelta(seconds=1)).dt.tz_convert(visit.zone).dt.date,
     )
 
@@ -135,6 +136,7 @@ def columns(visit: Visit) -> dict[str, object]:
         "needed": parts.credits_column("Will be used", help="At today's pace, about"),
         "ends": st.column_config.DateColumn("Last day", format="localized", help="Usable through this day"),
         "days_left": number("Days left", format="%d", help="0 ends today"),
+        "told": text("Alert", width=80, help="The latest level at which the end of the batch was told"),
         "value": text("Value", alignment="right", width=105, help="Paid for the credits that are left"),
         "campaign": text("Campaign"),
         "owner": text("Account manager"),

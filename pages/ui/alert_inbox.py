@@ -74,6 +74,15 @@ def _filtered(visit: Visit, alerts: pd.DataFrame) -> tuple[pd.DataFrame, list[st
     return order.sort_values(["others", "rank"], kind="stable"), words
 
 
+def told_of_batches(visit: Visit) -> dict[int, str]:
+    """Batches about whose end was told, with the latest level: such as "14 days"."""
+    head = visit.ask_now(frames.load_alert_head)
+    alerts = visit.ask(frames.load_alerts, head=head, limit=NEWEST)
+    told = alerts[alerts["kind"] == AlertKind.EXPIRING.value]
+    levels = told.groupby("subject")["level"].min()
+    return {int(str(subject).partition(":")[2]): f"{level} days" for subject, level in levels.items()}
+
+
 def readable(visit: Visit, alerts: pd.DataFrame) -> pd.DataFrame:
     """Alerts as a table shows them: words for kind, level and figures."""
     told = [

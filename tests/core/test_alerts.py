@@ -244,7 +244,7 @@ def test_what_is_critical_goes_at_once_and_the_rest_is_one_mail_a_day() -> None:
     assert plan_letters(waiting, ("mara",), TODAY) == [*at_once, Letter("acme", (1,), TODAY)]
 
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs/alerts.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", list(AlertKind), ids=str)
