@@ -25,7 +25,7 @@ from service.api.events import LINES
 from tests.kit import factories
 from tests.kit.calling import api_key
 
-SECONDS = int(os.environ.get("API_SECONDS", "20"))
+SECONDS = int(os.environ.get("API_SECONDS", "15"))
 SEED = int(os.environ.get("API_SEED", "1"))
 
 

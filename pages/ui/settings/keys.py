@@ -12,8 +12,8 @@ import streamlit as st
 from analytics import frames
 from ledger import Command, CreateApiKey, Permission, Receipt, RevokeApiKey, RotateApiKey, Scope
 from ledger.api_keys import NewKey, make_key
+from ledger.core.api_keys import GRACE_MAX_HOURS, NAME_MAX_CHARS, PER_MINUTE_MAX
 from ledger.core.lifecycle import end_of_day
-from ledger.operations.api_keys import GRACE_MAX_HOURS, NAME_MAX_CHARS, PER_MINUTE_MAX
 from ledger.settings import settings
 from pages.ui import address, forms, parts
 from pages.ui.forms import Form
