@@ -65,7 +65,7 @@ def test_the_page_fetches_from_us_alone(client: TestClient) -> None:
 
 
 def test_every_code_is_explained_where_its_type_points(client: TestClient) -> None:
-    told = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    told = (ROOT / "docs/api.md").read_text(encoding="utf-8")
     for code, (status, title) in PROBLEMS.items():
         answer = client.get(f"{API_PATH}/errors/{code}")
         assert (answer.status_code, title in answer.text) == (200, True), code
