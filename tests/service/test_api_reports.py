@@ -40,7 +40,7 @@ def test_the_report_is_complete_typed_and_says_why_something_is_missing(shop: Le
     assert text.headers["content-type"] == "text/markdown; charset=utf-8"
     assert "**Customer**: Acme \\| \\*Robotics\\*" in text.text
     assert caller.get("/customers/nobody/report").status_code == 404
-    assert caller.get("/customers/a%00/report.md").status_code == 404
+    assert caller.get("/customers/a%00/report").status_code == 404
 
 
 def test_a_key_that_reads_balances_reads_no_reports(shop: Ledger) -> None:
