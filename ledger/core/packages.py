@@ -94,9 +94,7 @@ def in_force(versions: Iterable[Package], at: datetime) -> list[Package]:
         if one.effective_at <= at:
             newest[one.code] = one
     for_sale = (one for one in newest.values() if one.is_for_sale(at))
-    return sorted(
-        for_sale, key=lambda one: (one.price_list != STANDARD_LIST, one.price_list, one.price.cents, one.code)
-    )
+    return sorted(for_sale, key=_shop_order)
 
 
 def package_that_fits(need_micro: int, packages: Sequence[Package], bought: Mapping[str, int]) -> Fit | None:

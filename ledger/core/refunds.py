@@ -4,12 +4,10 @@ Source: docs/accounting.md, rules 12 and 19.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ledger.core.amounts import divide_rounding_half_up, share_of_cost_cents
-
-_MICROSECOND = 1_000_000
 
 
 class RefundPolicy(StrEnum):
@@ -67,5 +65,4 @@ def _cost_of(paid: Paid, part_micro: int) -> int:
 
 
 def _micros(since: datetime, until: datetime) -> int:
-    span = until - since
-    return (span.days * 86_400 + span.seconds) * _MICROSECOND + span.microseconds
+    return (until - since) // timedelta(microseconds=1)

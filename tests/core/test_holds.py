@@ -37,6 +37,13 @@ def test_a_capture_takes_parts_in_their_order(amount: int, taken: dict[int, int]
     assert (by_batch(found.taken), by_batch(found.released)) == (taken, released)
 
 
+def test_what_a_capture_takes_and_releases_keeps_its_type() -> None:
+    mixed = Hold(1, "job", "images", (Take(1, PROMOTIONAL, 20), Take(2, PURCHASED, 40)), NOW, None)
+    found = plan_capture(mixed, 30)
+    assert found.taken == (Take(1, PROMOTIONAL, 20), Take(2, PURCHASED, 10))
+    assert found.released == (Take(2, PURCHASED, 30),)
+
+
 @pytest.mark.parametrize("amount", [0, -1, 61])
 def test_a_capture_beyond_the_hold_is_a_mistake_of_the_caller(amount: int) -> None:
     with pytest.raises(ValueError, match="at most what is held"):

@@ -31,6 +31,22 @@ def at(text: str) -> datetime:
     ("period", "zone", "instant", "starts", "resets"),
     [
         (Period.HOUR, "Europe/Berlin", "2026-03-10T12:34+00:00", "2026-03-10T12:00+00:00", "2026-03-10T13:00+00:00"),
+        (Period.HOUR, "UTC", "2026-03-10T12:34:56.789+00:00", "2026-03-10T12:00+00:00", "2026-03-10T13:00+00:00"),
+        # Clocks go back by half an hour: the hour from 1:00 lasts for ninety minutes.
+        (
+            Period.HOUR,
+            "Australia/Lord_Howe",
+            "2026-04-04T14:45+00:00",
+            "2026-04-04T14:00+00:00",
+            "2026-04-04T15:00+00:00",
+        ),
+        (
+            Period.HOUR,
+            "Australia/Lord_Howe",
+            "2026-04-04T15:10+00:00",
+            "2026-04-04T14:00+00:00",
+            "2026-04-04T15:30+00:00",
+        ),
         # Half past in UTC is a full hour in Kolkata.
         (Period.HOUR, "Asia/Kolkata", "2026-03-10T12:40+00:00", "2026-03-10T12:30+00:00", "2026-03-10T13:30+00:00"),
         (Period.DAY, "Asia/Tokyo", "2026-03-10T16:00+00:00", "2026-03-10T15:00+00:00", "2026-03-11T15:00+00:00"),

@@ -1,5 +1,6 @@
 """What a package saves, which one is in force, and which one fits a need."""
 
+from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
 
@@ -123,3 +124,22 @@ def test_no_other_kind_covers_the_need_for_less(need: int, shop: list[tuple[int,
         count = -(-need // one.credits_micro)
         assert count * one.price.cents >= fit.price.cents
         assert 0 <= saving_ppm(one, packages) <= 1_000_000
+
+
+def test_packages_stand_in_the_order_of_a_shop() -> None:
+    other = sold("a-mini", 100, 1, price_list="small")
+    twin = sold("another", 1_000, 1_000)
+    found = in_force([ENTERPRISE, other, STARTER, twin, BUSINESS], NOW)
+    assert [one.code for one in found] == ["another", "starter", "business", "enterprise", "a-mini"]
+
+
+def test_of_equal_prices_the_package_with_more_credits_fits_and_says_for_what() -> None:
+    sold_out = replace(HOLIDAY, per_customer_limit=1)
+    large, small = sold("large", 6_000, 4_000), PROFESSIONAL
+    for shop in ([sold_out, small, large], [large, small, sold_out]):
+        fit = package_that_fits(4_500 * MICRO, shop, {"holiday": 1})
+        assert fit is not None
+        assert (fit.package.code, fit.need_micro) == ("large", 4_500 * MICRO)
+    never_bought = package_that_fits(7_500 * MICRO, [HOLIDAY], {})
+    assert never_bought is not None
+    assert never_bought.count == 1

@@ -50,6 +50,13 @@ def test_refund(batch: Paid, credits: int, policy: RefundPolicy, cents: int) -> 
     assert plan_refund(batch, credits * MICRO, policy=policy, at=NOW) == cents
 
 
+def test_time_left_counts_every_instant() -> None:
+    # 36 hours and half a second of life, 9 hours and an eighth of a second left: a quarter.
+    span = timedelta(hours=36, milliseconds=500)
+    batch = replace(paid(cents=4_000_000_000), effective_at=NOW, expires_at=NOW + span)
+    assert time_left_cents(batch, at=NOW + span * 3 / 4) == 1_000_000_000
+
+
 def test_nothing_is_left_of_the_time_at_the_end() -> None:
     batch = paid()
     assert batch.expires_at is not None
