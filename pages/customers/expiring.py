@@ -110,6 +110,7 @@ def readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
         "" if pd.isna(cents) else money_text(int(cents), currency, visit.locale)
         for cents, currency in zip(shown["value_cents"], shown["currency"], strict=True)
     ]
+    told = alert_inbox.told_of_batches(visit)
     return shown.assign(
         extend="Extend",
         type=shown["credit_type"].str.capitalize(),
@@ -117,7 +118,7 @@ def readable(visit: Visit, shown: pd.DataFrame) -> pd.DataFrame:
         needed=(shown["needed_micro"] / MICRO).round(),
         wasted=(shown["wasted_micro"] / MICRO).round(),
         value=values,
-        told=shown["batch_id"].map(alert_inbox.told_of_batches(visit)).fillna(""),
+        told=[told.get(int(batch), "") for batch in shown["batch_id"]],
         ends=(shown["expires_at"] - pd.Timedelta(seconds=1)).dt.tz_convert(visit.zone).dt.date,
     )
 
