@@ -1,7 +1,7 @@
 """Single charges of one event loop, brought together without a thread for each.
 
 Requests that arrive while a group is being booked make up the next group. One thread books; the event loop reads and
-answers meanwhile. Measured while it was written, with tests/bench/load.py: with a thread for each request, and FastAPI's
+answers meanwhile. Measured with tests/bench/load.py while it was written: with a thread for each request and FastAPI's
 machinery around it, one cost the server 1.3 ms of CPU; this way, by the short way of service/api/frame.py, 0.65 ms.
 """
 
