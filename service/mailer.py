@@ -1,6 +1,7 @@
 """One turn of the outbox: what is due is written, handed to the mail server, and marked with what became of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -42,8 +43,11 @@ def send_due(
     if not is_mail_due(ledger):
         return counts
     with ledger.database.reading() as connection:
-        name: str = connection.execute(sa.select(company.c.name)).scalar_one()
+        name, is_demo = connection.execute(sa.select(company.c.name, company.c.is_demo)).one()
     sender = sender or Sender.of_settings(name)
+    if is_demo:
+        # Its customers are made up, and an address that somebody made up may be somebody's.
+        sender = replace(sender, host="")
     try:
         _check_links(sender)
         with open_mailer(sender) as mailer:

@@ -133,5 +133,5 @@ def test_a_balance_of_which_nothing_can_be_said_says_so() -> None:
 
 
 def test_the_operators_page_names_every_template() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "mail.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs/mail.md").read_text(encoding="utf-8")
     assert [name for name in TEMPLATES if f"`{name}`" not in text] == []

@@ -18,7 +18,7 @@ from ledger import Ledger, MailUnavailable, open_ledger
 from ledger.clock import FixedClock
 from ledger.gateways.mail import Sender, compose
 from ledger.mail import TEMPLATES, Letter
-from ledger.models import mail, mail_block
+from ledger.models import company, mail, mail_block
 from ledger.outbox import AGE_MAX, CLAIM, TRIES_MAX, NewMail, claim_mail, forget_bodies, insert_mails, mark_sent
 from service import mailer
 from service.mailer import send_due
@@ -353,6 +353,14 @@ def test_without_a_server_mails_become_files(ledger: Ledger, tmp_path: Path) -> 
     (path,) = folder.glob("*.eml")
     assert path.stem == rows(ledger)[0].message_id.strip("<>").partition("@")[0]
     assert b"Subject: Test mail from Test Company" in path.read_bytes()
+
+
+def test_the_demo_company_writes_files_whatever_the_settings_say(ledger: Ledger, inbox: Inbox, tmp_path: Path) -> None:
+    with ledger.database.engine.begin() as connection:
+        connection.execute(sa.update(company).values(is_demo=True))
+    queue(ledger, "test:1")
+    assert send_due(ledger, sender=sender_to(inbox.port, folder=tmp_path)) == counts(sent=1)
+    assert len(list(tmp_path.glob("*.eml"))) == 1
 
 
 def test_bodies_are_forgotten_and_the_fact_stays(ledger: Ledger, clock: FixedClock, inbox: Inbox) -> None:
