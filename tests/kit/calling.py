@@ -1,6 +1,9 @@
 """Calling the HTTP API in the tests' own process, with keys made for the purpose."""
 
-from typing import Any
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import httpx2
 from starlette.applications import Starlette
@@ -11,6 +14,8 @@ from ledger.api_keys import make_key
 from ledger.core.policy import Scope
 from service.api import API_PATH, mount
 from tests.kit.factories import ADMIN, REASON, fresh_key
+
+T = TypeVar("T")
 
 
 def api_key(ledger: Ledger, *scopes: Scope) -> str:
@@ -57,3 +62,9 @@ class Caller:
         if key is not None:
             headers["Idempotency-Key"] = key
         return self._client.request(method, API_PATH + path, headers=headers, **more)  # type: ignore[return-value]
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on a thread of its own: the main one may have the browser's event loop running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

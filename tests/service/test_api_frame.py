@@ -1,6 +1,5 @@
 """Around every request: keys, scopes, limits, sizes of bodies, unknown addresses, and what nobody foresaw."""
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,7 +17,7 @@ from ledger.settings import settings
 from service.api import API_PATH, create_api
 from service.api.frame import BODY_MAX_BYTES
 from tests.kit import factories
-from tests.kit.calling import Caller
+from tests.kit.calling import Caller, run_async
 from tests.kit.factories import ADMIN, REASON
 
 EVENT = {"account": "acme", "event_id": "e-1", "feature": "call", "occurred_at": "2026-03-10T11:59:00Z"}
@@ -124,7 +123,7 @@ def test_a_body_without_a_length_is_counted_while_it_comes(caller: Caller) -> No
         headers = [(b"authorization", f"Bearer {caller.secret}".encode()), (b"content-type", b"application/json")]
         scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
         more = {"headers": headers, "root_path": "", "http_version": "1.1", "scheme": "http"}
-        asyncio.run(create_api(caller.ledger)({**scope, **more}, receive, send))
+        run_async(create_api(caller.ledger)({**scope, **more}, receive, send))
         assert sent[0]["status"] == 413
         assert read * 1_000_000 <= BODY_MAX_BYTES + 2_000_000
 

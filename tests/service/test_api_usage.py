@@ -13,7 +13,7 @@ from ledger.core.policy import Scope
 from service.api import API_PATH, create_api
 from service.api.app import ApiFirst
 from tests.kit import factories
-from tests.kit.calling import Caller, api_key
+from tests.kit.calling import Caller, api_key, run_async
 
 WHEN = "2026-03-10T11:59:00Z"
 
@@ -228,7 +228,7 @@ def test_concurrent_charges_share_transactions_and_stay_apart(caller: Caller) ->
             bodies = [event(f"e{n % 40}", quantity=1 if n % 40 else 5_000) for n in range(80)]
             return await asyncio.gather(*(client.post(API_PATH + "/usage", json=body) for body in bodies))
 
-    answers = asyncio.run(all_at_once())
+    answers = run_async(all_at_once())
     codes = sorted(answer.status_code for answer in answers)
     assert codes == [200] * 39 + [201] * 39 + [402] * 2
     assert available(caller) == "22"

@@ -1,6 +1,5 @@
 """The client of the API: exact values, named refusals, patience, and each use charged once whatever breaks."""
 
-import asyncio
 import json
 import random
 import re
@@ -36,7 +35,7 @@ from service.client import (
     require_credits,
 )
 from tests.kit import factories
-from tests.kit.calling import api_key
+from tests.kit.calling import api_key, run_async
 from tests.kit.storm import CuttingProxy, serving
 
 STUBBORN = Retries(tries=60, patience=60, first_pause=0.002, longest_pause=0.02)
@@ -297,7 +296,7 @@ def test_the_middleware_charges_answers_that_succeed(url: str, secret: str) -> N
                 assert (await client.balance("acme")).available == Decimal("980.5")
         return found
 
-    assert asyncio.run(visit()) == [
+    assert run_async(visit()) == [
         ("/whole", 200, Decimal(990)),
         ("/part", 200, Decimal("988.5")),
         ("/fails", 500, Decimal("988.5")),
@@ -319,7 +318,7 @@ def test_the_middleware_says_no_more_than_needed_when_the_service_is_away() -> N
             async with httpx2.AsyncClient(transport=transport, base_url="http://product") as product:
                 return await product.get("/whole")
 
-    answer = asyncio.run(visit())
+    answer = run_async(visit())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert "secret" not in answer.text
 
