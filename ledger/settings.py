@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     approvers_mail: str = Field(
         "", description="Who is told when an approval is asked for, separated by commas; empty: OPERATORS_MAIL"
     )
+    finance_mail: str = Field("", description="Who is told when a month is ready to close, separated by commas")
     run_jobs: bool = Field(True, description="Whether the server runs the jobs; false where cron does")
     ray_address: str = Field("", description="A running Ray cluster that computes forecasts; empty: this machine")
     key_requests_per_minute: int = Field(6_000, gt=0, description="Requests a minute that one API key may make")

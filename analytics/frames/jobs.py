@@ -28,6 +28,7 @@ JOB_WORDS = {
     "invariants": "Proof of the books",
     "retention": "Retention",
     "forecasts": "Forecasts",
+    "summaries": "Mails about weeks and months",
     "calibration": "Calibration of forecasts",
 }
 # What to do when one fails again and again; every job is tried again by itself.
@@ -40,6 +41,7 @@ JOB_REMEDIES = {
     "seal": "Entries are booked but not yet in the chain. Check the disk and the rights of the database user.",
     "invariants": "Run `reconcile` and do not close a month before it finds nothing; `rebuild` mends totals.",
     "retention": "Old rows stay a while longer; nothing else suffers.",
+    "summaries": "Weekly mails and the month's come late, none is lost. Mend what the error says, then run this job.",
     "forecasts": "Pages show the forecasts of the day before, and make a missing one when a customer is opened.",
     "calibration": "Ranges use the errors learned the last time, or those that came with the product.",
 }

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from ledger import Ledger, daily
 from service.alerts import find_alerts
-from service.jobs import forecasting, invariants, retention
+from service.jobs import forecasting, invariants, retention, summaries
 from service.jobs.kit import Figures, Progress
 from service.mailer import send_due
 
@@ -52,5 +52,7 @@ STEPS: tuple[Step, ...] = (
     Step("retention", NIGHTLY, retention.forget),
     # The long ones last: nothing else waits for them.
     Step("forecasts", NIGHTLY, forecasting.forecasts),
+    # After the forecasts, which say how long credits last.
+    Step("summaries", NIGHTLY, summaries.tell),
     Step("calibration", NIGHTLY, forecasting.calibration),
 )
