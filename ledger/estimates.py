@@ -99,13 +99,19 @@ def _price(connection: sa.Connection, feature: str, at: datetime) -> Price:
     return price_of(tuple(row) if row is not None and is_for_sale else None, tuple(best) if best else None, feature)
 
 
-def _with_payers(connection: sa.Connection, estimate: Estimate, account: str) -> Estimate:
+def load_debt(connection: sa.Connection, account: str) -> Any:
+    """What an account owes and may owe: owed_micro, overdraft_limit_micro, overdraft_until. Raises NotFound."""
     wanted = sa.select(
         account_table.c.owed_micro, account_table.c.overdraft_limit_micro, account_table.c.overdraft_until
     ).where(account_table.c.external_id == account)
     found = connection.execute(wanted).one_or_none()
     if found is None:
         raise NotFound(what="account", id=account)
+    return found
+
+
+def _with_payers(connection: sa.Connection, estimate: Estimate, account: str) -> Estimate:
+    found = load_debt(connection, account)
     rows = connection.execute(queries.spendable(at=estimate.at, account_name=account))
     batches = [
         Batch(

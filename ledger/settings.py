@@ -4,6 +4,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
@@ -68,6 +69,11 @@ class Settings(BaseSettings):
     dev_identity: bool = Field(
         False, description="Development only: choose who you are from a list instead of signing in"
     )
+
+    def page_address(self, page: str, **query: str) -> str:
+        """The full address of a page of the product, for links that leave it: mails, refusals of the HTTP API."""
+        address = f"{self.public_url.rstrip('/')}/{page}"
+        return f"{address}?{urlencode(query)}" if query else address
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -40,7 +39,7 @@ class Writer:
             words = said(one.key.kind, one.key.level, one.figures, LOCALE)
             items.append(_who(one) | {"title": words.title, "text": words.detail, "link": _customer_link(one)})
         day = max(one.raised_at for one in alerts).astimezone(self._zone).date()
-        link = _customer_link(alerts[0]) if who is Addressee.CUSTOMER else _page("alerts")
+        link = _customer_link(alerts[0]) if who is Addressee.CUSTOMER else settings().page_address("alerts")
         is_one = len({one.account_id for one in alerts}) == 1
         whose = _who(alerts[0]) if is_one else {"customer": "", "account": ""}
         return whose | {"day": day.isoformat(), "items": items, "link": link}
@@ -104,13 +103,8 @@ def _runway(one: Told) -> dict[str, Any]:
 
 
 def _top_up(one: Told) -> dict[str, Any]:
-    return {"top_up_link": _page("top_ups", customer=one.account)}
+    return {"top_up_link": settings().page_address("top_ups", customer=one.account)}
 
 
 def _customer_link(one: Told) -> str:
-    return _page("customer", customer=one.account)
-
-
-def _page(path: str, **query: str) -> str:
-    address = f"{settings().public_url.rstrip('/')}/{path}"
-    return f"{address}?{urlencode(query)}" if query else address
+    return settings().page_address("customer", customer=one.account)

@@ -32,6 +32,16 @@ FUNDING_PART = 10
 # Beyond, reading all rows is shorter than naming the accounts.
 _NAMED_MAX = 500
 
+# Of an account: what a look at its lines begins with.
+_STANDING = (
+    account.c.id,
+    account.c.external_id,
+    account.c.version,
+    account.c.owed_micro,
+    account.c.overdraft_limit_micro,
+    account.c.overdraft_until,
+)
+
 
 def due_looks(*, at: datetime, today: date, forecasts_since: date) -> sa.Select[Any]:
     """Accounts whose books moved since the last look, that are new to the day or have a new forecast, or wait for a
@@ -43,16 +53,12 @@ def due_looks(*, at: datetime, today: date, forecasts_since: date) -> sa.Select[
         .subquery("newest")
     )
     look = alert_look
+    is_newer = newest.c.as_of > sa.func.coalesce(look.c.forecast_as_of, date(1970, 1, 1))
     return (
         sa.select(
-            account.c.id,
-            account.c.external_id,
-            account.c.version,
-            account.c.owed_micro,
-            account.c.overdraft_limit_micro,
-            account.c.overdraft_until,
+            *_STANDING,
             (look.c.looked_on.is_(None) | (look.c.looked_on != today)).label("is_new_day"),
-            (newest.c.as_of > sa.func.coalesce(look.c.forecast_as_of, date(1970, 1, 1))).label("has_new_forecast"),
+            is_newer.label("has_new_forecast"),
         )
         .select_from(
             account.join(customer, customer.c.account_id == account.c.id)
@@ -65,7 +71,7 @@ def due_looks(*, at: datetime, today: date, forecasts_since: date) -> sa.Select[
                 look.c.version != account.c.version,
                 look.c.looked_on != today,
                 look.c.again_at <= at,
-                newest.c.as_of > sa.func.coalesce(look.c.forecast_as_of, date(1970, 1, 1)),
+                is_newer,
             )
         )
         .order_by(account.c.id)
@@ -75,12 +81,7 @@ def due_looks(*, at: datetime, today: date, forecasts_since: date) -> sa.Select[
 def all_looks(account_name: str | None = None) -> sa.Select[Any]:
     """One account or all as `due_looks` answers them, whether due or not, with everything to be looked at."""
     statement = sa.select(
-        account.c.id,
-        account.c.external_id,
-        account.c.version,
-        account.c.owed_micro,
-        account.c.overdraft_limit_micro,
-        account.c.overdraft_until,
+        *_STANDING,
         sa.true().label("is_new_day"),
         sa.true().label("has_new_forecast"),
     ).join(customer, customer.c.account_id == account.c.id)

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
@@ -11,14 +10,13 @@ from ledger import (
     MICRO,
     Fault,
     InvalidCommand,
-    NotFound,
     Permission,
     micro_to_text,
     queries,
 )
 from ledger.affording import require_affordable
 from ledger.as_of import balance_as_of
-from ledger.models import account as account_table
+from ledger.estimates import load_debt
 from service.api.answers import Body, Instant, Micro, TakeBody, json_response, takes_body
 from service.api.auth import Call, reads
 from service.api.errors import documented
@@ -154,20 +152,9 @@ def check(body: Question, call: _Reads) -> Response:
     )
 
 
-def require_account(connection: sa.Connection, account: str) -> Any:
-    """The row of an account: owed_micro, overdraft_limit_micro, overdraft_until. Raises NotFound."""
-    wanted = sa.select(
-        account_table.c.owed_micro, account_table.c.overdraft_limit_micro, account_table.c.overdraft_until
-    ).where(account_table.c.external_id == account)
-    found = connection.execute(wanted).one_or_none()
-    if found is None:
-        raise NotFound(what="account", id=account)
-    return found
-
-
 def _balance_now(call: Call, account: str, now: datetime) -> Response:
     with call.ledger.database.reading() as connection:
-        found = require_account(connection, account)
+        found = load_debt(connection, account)
         rows = connection.execute(queries.balances(at=now, account_name=account)).all()
     available = sum(row.available_micro for row in rows)
     held = sum(row.held_micro for row in rows)

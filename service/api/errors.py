@@ -9,7 +9,6 @@ import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -158,7 +157,7 @@ def _members(error: LedgerError) -> dict[str, Any]:
             "required": micro_to_text(error.required_micro),
             "available": micro_to_text(error.available_micro),
             "shortfall": micro_to_text(error.shortfall_micro),
-            "purchase_url": f"{settings().public_url.rstrip('/')}/top_ups?{urlencode({'customer': error.account})}",
+            "purchase_url": settings().page_address("top_ups", customer=error.account),
         }
     if isinstance(error, LimitReached):
         left = max(0, error.limit_micro - error.used_micro)

@@ -22,9 +22,9 @@ from ledger import (
     micro_to_text,
     queries,
 )
+from ledger.estimates import load_debt
 from service.api.answers import WRITTEN, Body, Instant, Micro, json_response, written
 from service.api.auth import Call, reads, writes_named
-from service.api.balance import require_account
 from service.api.errors import documented
 from service.api.keys import key_of
 from service.api.paging import answering
@@ -158,7 +158,7 @@ def holds(
     call.about(account)
     at = call.ledger.clock.now()
     with call.ledger.database.reading() as connection:
-        require_account(connection, account)
+        load_debt(connection, account)
         rows: list[Any] = list(connection.execute(queries.open_holds(at=at, account_name=account, limit=limit)))
         found = [_body(row, "open", expires_at=row.expires_at) for row in rows]
         if not is_open and len(found) < limit:

@@ -168,7 +168,7 @@ def _mails(one: Job, *, fails: int, at: datetime, due_at: datetime, error: str =
         "failed_at": at.isoformat(),
         "next_try_at": due_at.isoformat(),
         "error": error or one.error,
-        "link": f"{settings().public_url}/settings",
+        "link": settings().page_address("settings"),
     }
     return [
         NewMail(f"job_failed:{one.name}:{streak}:{address}", "job_failed", address, variables)

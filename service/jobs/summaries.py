@@ -72,7 +72,7 @@ def _weeks(connection: sa.Connection, *, at: datetime, zone: ZoneInfo) -> Iterat
             "last_day": (until - timedelta(days=1)).isoformat(),
             "used_micro": sum(one["used_micro"] for one in items),
             "customers": items,
-            "link": f"{settings().public_url.rstrip('/')}/customers",
+            "link": settings().page_address("customers"),
         }
         yield NewMail(key, "weekly_digest", owner, variables)
 
@@ -115,7 +115,7 @@ def _months(connection: sa.Connection, *, at: datetime, zone: ZoneInfo) -> Itera
         "consumed_micro": int(sums.get("used", 0)),
         "expired_micro": int(sums.get("expired", 0)),
         "transactions": booked,
-        "link": f"{settings().public_url.rstrip('/')}/audit",
+        "link": settings().page_address("audit"),
     }
     for key, address in keys.items():
         yield NewMail(key, "month_ready", address, variables)
