@@ -24,6 +24,9 @@ LedgerError
 ├── GatewayError            somebody else's machine
 │   ├── NotSetUp            the database is there but holds no ledger yet
 │   ├── MailUnavailable     the mail server did not answer, or refused us; mails wait in the outbox
+│   ├── ProviderUnavailable a payment provider did not answer: the outcome is unknown, the same call again is safe
+│   ├── ProviderRefused     a payment provider says no, and why; nothing moved
+│   ├── ProviderNotSetUp    no payment provider, or no key for it
 │   └── Unavailable         the database (or a provider) did not answer; safe to repeat with the same key
 └── LedgerCorrupt           the books contradict themselves; never caught
 
@@ -252,6 +255,31 @@ class MailUnavailable(GatewayError):
     def __init__(self, *, place: str, detail: str) -> None:
         self.place, self.detail = place, detail
         super().__init__(f"Mail cannot be sent by way of {place}: {detail}. Mails wait in the outbox; none is lost.")
+
+
+class ProviderUnavailable(GatewayError):
+    code = "provider_unavailable"
+
+    def __init__(self, *, provider: str, detail: str) -> None:
+        self.provider, self.detail = provider, detail
+        super().__init__(f"{provider.capitalize()} did not answer ({detail}). It is safe to try again.")
+
+
+class ProviderRefused(GatewayError):
+    code = "provider_refused"
+
+    def __init__(self, *, provider: str, detail: str) -> None:
+        self.provider, self.detail = provider, detail
+        super().__init__(f"{provider.capitalize()} refused: {detail}")
+
+
+class ProviderNotSetUp(GatewayError):
+    code = "provider_not_set_up"
+
+    def __init__(self, *, provider: str, what: str) -> None:
+        self.provider, self.what = provider, what
+        name = provider.capitalize() if provider else "A payment provider"
+        super().__init__(f"{name} is not set up: {what}")
 
 
 class NotSetUp(GatewayError):

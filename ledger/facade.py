@@ -62,9 +62,10 @@ class Ledger:
         self.database = database
         self.clock = clock
         with database.reader.connect() as connection:
-            row = connection.execute(sa.select(company.c.zone)).one()
+            row = connection.execute(sa.select(company.c.zone, company.c.is_demo)).one()
         # Fixed when the database was first set up, because usage_daily is cut by it.
         self.company_zone = ZoneInfo(row.zone)
+        self.is_demo: bool = row.is_demo
         self.rules = rules or Rules()
         self._coalescer = None if database.is_sqlite else Coalescer(self._charge_alone, self._charge_together)
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ledger.core.burn import available_micro, plan_consumption
 from ledger.core.limits import Member
-from ledger.core.records import DEBT_MOVES, LEGAL_MOVES, AccountKind, Batch, Bucket, CreditType
+from ledger.core.records import CLAIM, DEBT_MOVES, LEGAL_MOVES, AccountKind, Batch, Bucket, CreditType
 from ledger.database import Prepared, Work
 from ledger.errors import LedgerCorrupt
 from ledger.models import account, batch, entry, transaction, usage_daily, usage_event
@@ -234,7 +234,7 @@ def post(posting: Posting, state: AccountState, *, transaction_id: int, lines: S
     """
     remaining: dict[int, int] = {}
     held: dict[int, int] = {}
-    available, owed = state.available_micro, state.owed_micro
+    available, owed, claimed = state.available_micro, state.owed_micro, 0
     for line in lines:
         move = (line.from_bucket, line.to_bucket)
         amount, key = line.amount_micro, line.batch_id
@@ -247,6 +247,8 @@ def post(posting: Posting, state: AccountState, *, transaction_id: int, lines: S
             held[key] = held.get(key, 0) + amount * into_held
             available += amount * ((line.to_bucket is Bucket.AVAILABLE) - (line.from_bucket is Bucket.AVAILABLE))
         owed += amount * ((line.from_bucket is Bucket.OWED) - (line.to_bucket is Bucket.OWED))
+        # What is claimed may pass the limit of use on debt: the customer has the money for it back.
+        claimed += amount * (move == CLAIM)
         posting.entries.append(
             (
                 transaction_id,
@@ -279,7 +281,7 @@ def post(posting: Posting, state: AccountState, *, transaction_id: int, lines: S
             raise LedgerCorrupt(place=f"batch {key}", detail=f"{old} cannot move by {delta}")
         state.batches[key] = new
         posting.batch_moves.append((key, delta, held[key]))
-    if not 0 <= owed <= max(state.overdraft_limit_micro, state.owed_micro):
+    if not 0 <= owed <= max(state.overdraft_limit_micro, state.owed_micro) + claimed:
         raise LedgerCorrupt(place=f"account {state.external_id}", detail=f"would owe {owed}")
     moved_held = sum(held.values())
     posting.account_moves.append((state.id, available - state.available_micro, moved_held, owed - state.owed_micro))

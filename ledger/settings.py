@@ -55,6 +55,37 @@ class Settings(BaseSettings):
         "", description="Who is told when an approval is asked for, separated by commas; empty: OPERATORS_MAIL"
     )
     finance_mail: str = Field("", description="Who is told when a month is ready to close, separated by commas")
+    payment_provider: Literal["", "stripe", "polar", "mock"] = Field(
+        "", description="Who takes the money of new purchases; empty: the mock in a demo company, else Stripe"
+    )
+    stripe_key: SecretStr = Field(SecretStr(""), description="Secret key of Stripe; empty: Stripe is not used")
+    stripe_webhook_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="Signing secret of the webhook at Stripe; two, with a comma, while it is changed",
+    )
+    stripe_address: str = Field("", description="Another address than Stripe's own, such as a stand-in for tests")
+    stripe_automatic_tax: bool = Field(False, description="Whether Stripe computes the tax of a checkout")
+    polar_token: SecretStr = Field(SecretStr(""), description="Access token of Polar; empty: Polar is not used")
+    polar_webhook_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="Signing secret of the webhook at Polar; two, with a comma, while it is changed",
+    )
+    polar_address: str = Field("", description="Another address than Polar's own, such as its sandbox")
+    mock_provider_file: Path = Field(
+        Path("var/mock_provider.sqlite"), description="Where the pretended provider of a demo company keeps its books"
+    )
+    meter_event_name: str = Field(
+        "credits_beyond", description="Event name of the meter that is told what was used beyond the credits"
+    )
+    mirror_balance: bool = Field(
+        False, description="Whether movements are repeated as customer balance transactions at the provider"
+    )
+    mirror_cents_per_thousand: int = Field(
+        1_000, ge=1, description="What 1,000 credits that nobody paid for are worth there, in cents"
+    )
+    reconcile_days: int = Field(
+        35, ge=1, le=400, description="Days back that the nightly comparison with the provider looks"
+    )
     run_jobs: bool = Field(True, description="Whether the server runs the jobs; false where cron does")
     ray_address: str = Field("", description="A running Ray cluster that computes forecasts; empty: this machine")
     key_requests_per_minute: int = Field(6_000, gt=0, description="Requests a minute that one API key may make")

@@ -39,6 +39,9 @@ EXIT_CODES = {
     "gateway_error": 7,
     "not_set_up": 7,
     "mail_unavailable": 7,
+    "provider_unavailable": 7,
+    "provider_refused": 7,
+    "provider_not_set_up": 7,
     "unavailable": 7,
     "ledger_corrupt": 8,
 }

@@ -42,14 +42,20 @@ class Permission(StrEnum):
     MANAGE_ALERTS = "manage_alerts"
     HANDLE_ALERTS = "handle_alerts"
     MANAGE_MAIL = "manage_mail"
+    SELL = "sell"
+    MANAGE_RECHARGE = "manage_recharge"
+    MANAGE_PAYMENTS = "manage_payments"
+    RECONCILE = "reconcile"
+    FOLLOW_PROVIDER = "follow_provider"
 
 
 _READ = frozenset({Permission.VIEW_PORTFOLIO, Permission.VIEW_CUSTOMER, Permission.VIEW_LEDGER, Permission.EXPORT})
 
 GRANTED: dict[Role, frozenset[Permission]] = {
-    Role.FINANCE: _READ | {Permission.CLOSE_PERIOD, Permission.HANDLE_ALERTS},
-    Role.ACCOUNT_MANAGER: _READ | {Permission.ASK_APPROVAL, Permission.HANDLE_ALERTS},
-    Role.ADMIN: frozenset(Permission) - {Permission.CLOSE_PERIOD},
+    Role.FINANCE: _READ | {Permission.CLOSE_PERIOD, Permission.HANDLE_ALERTS, Permission.RECONCILE},
+    Role.ACCOUNT_MANAGER: _READ | {Permission.ASK_APPROVAL, Permission.HANDLE_ALERTS, Permission.SELL},
+    # What a provider says is followed by the product alone: nobody types that something was paid.
+    Role.ADMIN: frozenset(Permission) - {Permission.CLOSE_PERIOD, Permission.FOLLOW_PROVIDER},
     Role.SYSTEM: frozenset(Permission),
     Role.SERVICE: frozenset(),
 }
@@ -79,6 +85,7 @@ class Scope(StrEnum):
     GRANTS_WRITE = "grants:write"
     CORRECTIONS_WRITE = "corrections:write"
     CUSTOMERS_WRITE = "customers:write"
+    PURCHASES_WRITE = "purchases:write"
     REPORTS_READ = "reports:read"
     ADMIN = "admin"
 
@@ -98,6 +105,7 @@ SCOPES: dict[Scope, frozenset[Permission]] = {
         }
     ),
     Scope.CUSTOMERS_WRITE: frozenset({Permission.MANAGE_CUSTOMERS, Permission.MANAGE_PLANS}),
+    Scope.PURCHASES_WRITE: frozenset({Permission.SELL, Permission.MANAGE_RECHARGE}),
     Scope.REPORTS_READ: _READ,
     # A program is nobody's second person, and makes no keys for others.
     Scope.ADMIN: GRANTED[Role.ADMIN] - {Permission.DECIDE_APPROVAL, Permission.MANAGE_KEYS},
@@ -133,6 +141,11 @@ ACT_WORDS: dict[Permission, str] = {
     Permission.MANAGE_ALERTS: "change the rules of alerts",
     Permission.HANDLE_ALERTS: "handle alerts",
     Permission.MANAGE_MAIL: "send mail again",
+    Permission.SELL: "sell credits",
+    Permission.MANAGE_RECHARGE: "change rules of auto-recharge",
+    Permission.MANAGE_PAYMENTS: "handle payments and messages of providers",
+    Permission.RECONCILE: "compare the books with a provider",
+    Permission.FOLLOW_PROVIDER: "book what a provider says",
 }
 
 

@@ -53,11 +53,20 @@ LEGAL_MOVES: frozenset[tuple[Bucket, Bucket]] = frozenset(
         (Bucket.CONSUMED, Bucket.OWED),
         (Bucket.AVAILABLE, Bucket.OWED),
         (Bucket.OWED, Bucket.AVAILABLE),
+        # A claim: money was taken back for credits that had been used; the account owes them.
+        (Bucket.OWED, Bucket.REFUNDED),
+        (Bucket.REFUNDED, Bucket.OWED),
     }
 )
-# The moves that belong to no batch: usage on debt, and its way back.
+CLAIM = (Bucket.OWED, Bucket.REFUNDED)
+# The moves that belong to no batch: usage on debt, claims, and their way back.
 DEBT_MOVES: frozenset[tuple[Bucket, Bucket]] = frozenset(
-    {(Bucket.OWED, Bucket.CONSUMED), (Bucket.CONSUMED, Bucket.OWED)}
+    {
+        (Bucket.OWED, Bucket.CONSUMED),
+        (Bucket.CONSUMED, Bucket.OWED),
+        (Bucket.OWED, Bucket.REFUNDED),
+        (Bucket.REFUNDED, Bucket.OWED),
+    }
 )
 
 

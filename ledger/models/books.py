@@ -12,7 +12,7 @@ from ledger.models.base import Id, Instant, Json, Micro, metadata, one_of, row_i
 _LEGAL = " " + " ".join(sorted(f"{a}>{b}" for a, b in LEGAL_MOVES)) + " "
 _DEBT = " OR ".join(
     f"(from_bucket = '{a}' AND to_bucket = '{b}')"
-    for a, b in sorted(DEBT_MOVES, key=lambda move: move[0] is Bucket.OWED)
+    for a, b in sorted(DEBT_MOVES, key=lambda move: (move[0] is Bucket.OWED, move))
 )
 # Neither usage nor holds: what is rare among entries.
 MOVEMENT = sa.text(
@@ -50,6 +50,13 @@ account = sa.Table(
     sa.Column("held_micro", Micro, nullable=False),
     sa.Column("owed_micro", Micro, nullable=False),
     sa.Column("overdraft_limit_micro", Micro, nullable=False),
+    sa.Column(
+        "claimed_micro",
+        Micro,
+        nullable=False,
+        server_default="0",
+        comment="ever owed because money was taken back for credits already used; lets owed pass the limit",
+    ),
     sa.Column("overdraft_until", Instant, nullable=True, comment="from then on no more debt; null: no end"),
     sa.Column(
         "organisation",
@@ -63,7 +70,9 @@ account = sa.Table(
     one_of("kind", AccountKind),
     sa.CheckConstraint("available_micro >= 0", name="available"),
     sa.CheckConstraint("held_micro >= 0", name="held"),
-    sa.CheckConstraint("owed_micro >= 0 AND owed_micro <= overdraft_limit_micro", name="owed"),
+    sa.CheckConstraint(
+        "owed_micro >= 0 AND claimed_micro >= 0 AND owed_micro <= overdraft_limit_micro + claimed_micro", name="owed"
+    ),
     comment="Who holds batches. Totals are sums over the batches, expired or not yet effective ones included",
 )
 

@@ -101,8 +101,12 @@ subscription = sa.Table(
     sa.Column("period_end", sa.Date, nullable=False, comment="first day of the next period, customer's zone"),
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("ended_at", Instant, nullable=True),
+    sa.Column("provider", sa.Text, nullable=True, comment="who bills it; null: periods begin by the calendar alone"),
+    sa.Column("provider_ref", sa.Text, nullable=True, comment="the provider's subscription: sub_…"),
+    sa.Column("paid_through", sa.Date, nullable=True, comment="billed by a provider: first day that is not paid for"),
     sa.CheckConstraint("state IN ('active', 'cancelled', 'ended')", name="state"),
     sa.CheckConstraint("period_end > period_start", name="period"),
+    sa.Index("uq_subscription_provider_ref", "provider_ref", unique=True),
     comment="The plan that a customer is on; moves with renewals, whose facts are allocations",
 )
 

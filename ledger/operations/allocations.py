@@ -45,6 +45,9 @@ _SUBSCRIPTION = Prepared(
         subscription.c.period_end,
         subscription.c.started_at,
         subscription.c.ended_at,
+        subscription.c.provider,
+        subscription.c.provider_ref,
+        subscription.c.paid_through,
     ).where(subscription.c.account_id == _ACCOUNT_ID)
 )
 _IS_CUSTOMER = Prepared(sa.select(customer.c.account_id).where(customer.c.account_id == _ACCOUNT_ID))
@@ -157,6 +160,10 @@ class Running:
     period: Period = field(default_factory=lambda: Period(date.min, date.min))
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    # Who bills it, by which name, and the first day that is not paid for; None: periods begin by the calendar alone.
+    provider: str | None = None
+    provider_ref: str | None = None
+    paid_through: date | None = None
     given: list[_Given] = field(default_factory=list)
     new_batches: list[NewBatch] = field(default_factory=list)
     allocations: list[dict[str, Any]] = field(default_factory=list)
@@ -208,6 +215,9 @@ class Running:
             "period_end": self.period.end,
             "started_at": self.started_at,
             "ended_at": self.ended_at,
+            "provider": self.provider,
+            "provider_ref": self.provider_ref,
+            "paid_through": self.paid_through,
         }
         if self.is_known:
             context.queue(_CHANGE_SUBSCRIPTION, {"id": self.state.id, **{f"new_{k}": v for k, v in values.items()}})
@@ -227,10 +237,11 @@ def load_running(context: Context, name: str) -> Running:
         raise NotAllowedNow(f"{name} is a pool; only customers have plans. Move credits into the pool instead.")
     running = Running(state, [PlanTerms(*row) for row in plans], is_known=bool(subscriptions))
     if subscriptions:
-        plan_id, next_code, status, anchor_day, start, end, started_at, ended_at = subscriptions[0]
+        plan_id, next_code, status, anchor_day, start, end, started_at, ended_at, *billed = subscriptions[0]
         running.terms = next(one for one in running.versions if one.id == plan_id)
         running.next_code, running.status, running.anchor_day = next_code, status, anchor_day
         running.period, running.started_at, running.ended_at = Period(start, end), started_at, ended_at
+        running.provider, running.provider_ref, running.paid_through = billed
         running.given = [_Given(*row) for row in given]
     due = 0
     if running.status == "active":

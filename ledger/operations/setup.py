@@ -148,6 +148,7 @@ def add_account(
             "held_micro": 0,
             "owed_micro": 0,
             "overdraft_limit_micro": 0,
+            "claimed_micro": 0,
             "overdraft_until": None,
             "organisation": command.organisation.strip(),
             "version": 1,

@@ -61,6 +61,9 @@ LEDGER_PROBLEMS: dict[str, tuple[int, str]] = {
     "gateway_error": (503, "Another system did not answer"),
     "not_set_up": (503, "The ledger is not set up yet"),
     "mail_unavailable": (503, "The mail server did not answer"),
+    "provider_unavailable": (503, "The payment provider did not answer"),
+    "provider_refused": (502, "The payment provider refused"),
+    "provider_not_set_up": (503, "No payment provider is set up"),
     "unavailable": (503, "The database did not answer"),
     "ledger_corrupt": (500, "Something went wrong on our side"),
 }

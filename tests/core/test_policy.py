@@ -40,12 +40,16 @@ WRITE = {
     "manage_alerts",
     "handle_alerts",
     "manage_mail",
+    "sell",
+    "manage_recharge",
+    "manage_payments",
+    "reconcile",
 }
 EXPECTED = {
-    Role.FINANCE: READ | {"close_period", "handle_alerts"},
-    Role.ACCOUNT_MANAGER: READ | {"ask_approval", "handle_alerts"},
+    Role.FINANCE: READ | {"close_period", "handle_alerts", "reconcile"},
+    Role.ACCOUNT_MANAGER: READ | {"ask_approval", "handle_alerts", "sell"},
     Role.ADMIN: READ | WRITE,
-    Role.SYSTEM: READ | WRITE | {"close_period"},
+    Role.SYSTEM: READ | WRITE | {"close_period", "follow_provider"},
     Role.SERVICE: set(),
 }
 
