@@ -22,7 +22,10 @@ from sqlalchemy.util import LRUCache
 from ledger import Ledger, open_ledger
 from ledger.clock import FixedClock
 from ledger.core.policy import Actor, Role
+from ledger.gateways import registry
+from ledger.gateways.mock import MockGateway
 from ledger.migrations import upgrade
+from ledger.settings import settings as read_settings
 from tests.kit.postgres import Cluster, Run, fresh_name
 
 # A slow machine is no finding, and a red build has to be red again on the next machine.
@@ -151,6 +154,16 @@ def ledger(database_url: str, clock: FixedClock) -> Iterator[Ledger]:
     opened = open_ledger(database_url, clock=clock)
     yield opened
     opened.database.dispose()
+
+
+@pytest.fixture
+def mock(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockGateway]:
+    """The mock provider of a demo company, with books of this test's own; other processes find it, too."""
+    monkeypatch.setenv("MOCK_PROVIDER_FILE", str(tmp_path / "mock_provider.sqlite"))
+    read_settings.cache_clear()
+    ledger.is_demo = True
+    yield registry.mock(ledger)
+    read_settings.cache_clear()
 
 
 @pytest.fixture
