@@ -114,7 +114,8 @@ provider_refund = sa.Table(
     sa.Column("ended_at", Instant, nullable=True),
     sa.Column("made_by_id", Id, sa.ForeignKey(transaction.c.id), nullable=False),
     one_of("sent_to", (RefundTo.CARD, RefundTo.BALANCE)),
-    one_of("state", ("asked", "sent", "done", "failed")),
+    # replaced: it failed, and somebody decided to give the money back again or by hand.
+    one_of("state", ("asked", "sent", "done", "failed", "replaced")),
     sa.CheckConstraint("cents > 0", name="cents"),
     sa.Index("ix_provider_refund_payment_id", "payment_id"),
     sa.Index("ix_provider_refund_unsent", "next_try_at", postgresql_where=_UNSENT, sqlite_where=_UNSENT),
@@ -159,6 +160,7 @@ recharge_rule = sa.Table(
     sa.Column("runway_days", sa.Integer, nullable=True),
     sa.Column("day_cap_cents", Micro, nullable=False),
     sa.Column("month_cap_cents", Micro, nullable=False),
+    sa.Column("currency", sa.String(3), nullable=False, comment="of the caps: that of the package when it was chosen"),
     sa.Column("cool_down_minutes", sa.Integer, nullable=False),
     sa.Column("stop_after", sa.Integer, nullable=False, comment="declines in a row after which it stops"),
     sa.Column("declines", sa.Integer, nullable=False, comment="in a row"),

@@ -157,6 +157,12 @@ def upgrade() -> None:
         sa.Column("runway_days", sa.Integer(), nullable=True),
         sa.Column("day_cap_cents", sa.BigInteger(), nullable=False),
         sa.Column("month_cap_cents", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "currency",
+            sa.String(length=3),
+            nullable=False,
+            comment="of the caps: that of the package when it was chosen",
+        ),
         sa.Column("cool_down_minutes", sa.Integer(), nullable=False),
         sa.Column("stop_after", sa.Integer(), nullable=False, comment="declines in a row after which it stops"),
         sa.Column("declines", sa.Integer(), nullable=False, comment="in a row"),
@@ -403,7 +409,9 @@ def upgrade() -> None:
         sa.Column("ended_at", instant, nullable=True),
         sa.Column("made_by_id", id_, nullable=False),
         sa.CheckConstraint("sent_to IN ('card', 'balance')", name=op.f("ck_provider_refund_sent_to")),
-        sa.CheckConstraint("state IN ('asked', 'sent', 'done', 'failed')", name=op.f("ck_provider_refund_state")),
+        sa.CheckConstraint(
+            "state IN ('asked', 'sent', 'done', 'failed', 'replaced')", name=op.f("ck_provider_refund_state")
+        ),
         sa.CheckConstraint("cents > 0", name=op.f("ck_provider_refund_cents")),
         sa.ForeignKeyConstraint(
             ["made_by_id"], ["transaction.id"], name=op.f("fk_provider_refund_made_by_id_transaction")
