@@ -203,6 +203,10 @@ def upgrade() -> None:
         sa.Column("payment_ref", sa.Text(), nullable=True, comment="the provider's name of the payment: pi_…"),
         sa.Column("url", sa.Text(), nullable=False, comment="where the customer pays or confirms, or empty"),
         sa.Column("ends_at", instant, nullable=True, comment="the checkout can be paid until then"),
+        sa.Column(
+            "saves_card", sa.Boolean(), nullable=False, comment="the checkout keeps the card for later charges"
+        ),
+        sa.Column("customer_ref", sa.Text(), nullable=True, comment="the provider's name of who paid: cus_…"),
         sa.Column("created_at", instant, nullable=False),
         sa.Column("paid_at", instant, nullable=True, comment="as the provider says"),
         sa.Column(
@@ -212,11 +216,15 @@ def upgrade() -> None:
             comment="taken from the customer, with tax; null: not paid yet",
         ),
         sa.Column("tax_cents", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "paid_currency",
+            sa.String(length=3),
+            nullable=True,
+            comment="of total_cents, tax_cents and all that went back",
+        ),
         sa.Column("error", sa.Text(), nullable=False, comment="why it failed or is blocked, or empty"),
         sa.Column("batch_id", id_, nullable=True),
-        sa.Column(
-            "followed_at", instant, nullable=True, comment="when the provider was asked for what is followed here"
-        ),
+        sa.Column("followed_at", instant, nullable=True, comment="what was asked before that is out of date"),
         sa.Column(
             "refunded_cents",
             sa.BigInteger(),
@@ -235,6 +243,18 @@ def upgrade() -> None:
             nullable=False,
             comment="credits that were used before: now owed by the account",
         ),
+        sa.Column(
+            "gone_micro",
+            sa.BigInteger(),
+            nullable=False,
+            comment="had left the shelf unused: expired, removed, refunded by hand",
+        ),
+        sa.Column(
+            "compensated_micro",
+            sa.BigInteger(),
+            nullable=False,
+            comment="given anew for claims that had been repaid",
+        ),
         sa.Column("hold_id", id_, nullable=True, comment="what an open dispute has frozen"),
         sa.Column("made_by_id", id_, nullable=False),
         sa.CheckConstraint("(state = 'credited') = (batch_id IS NOT NULL)", name=op.f("ck_payment_credited")),
@@ -252,7 +272,8 @@ def upgrade() -> None:
             name=op.f("ck_payment_back"),
         ),
         sa.CheckConstraint(
-            "taken_micro >= 0 AND claimed_micro >= 0 AND taken_micro + claimed_micro <= credits_micro",
+            "taken_micro >= 0 AND gone_micro >= 0 AND compensated_micro >= 0 AND claimed_micro >= compensated_micro "
+            "AND taken_micro + gone_micro + claimed_micro - compensated_micro <= credits_micro",
             name=op.f("ck_payment_taken"),
         ),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_payment_account_id_account")),
@@ -298,6 +319,13 @@ def upgrade() -> None:
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("taken_micro", sa.BigInteger(), nullable=False, comment="from the batch; less than 0: put back"),
         sa.Column("claimed_micro", sa.BigInteger(), nullable=False, comment="now owed; less than 0: owed no longer"),
+        sa.Column("gone_micro", sa.BigInteger(), nullable=False, comment="had left the shelf unused, so nothing moved"),
+        sa.Column(
+            "compensated_micro",
+            sa.BigInteger(),
+            nullable=False,
+            comment="given anew for a claim that had been repaid",
+        ),
         sa.Column(
             "cents",
             sa.BigInteger(),
