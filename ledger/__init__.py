@@ -3,6 +3,7 @@
 from ledger.commands import Command, Reason
 from ledger.core.alerts import Addressee, AlertKind
 from ledger.core.amounts import MICRO, Money, credits_to_micro, micro_to_text
+from ledger.core.payments import Provider, RechargeTerms, RefundTo
 from ledger.core.plans import LEAD_CREDITS_MICRO, AllocationKind
 from ledger.core.policy import SYSTEM, Actor, Permission, Role, Scope
 from ledger.core.records import AccountType, Batch, Bucket, CreditType, Take
@@ -68,6 +69,8 @@ from ledger.operations.programmes import (
     EndReferralProgramme,
 )
 from ledger.operations.rebuilds import RebuildTotals
+from ledger.operations.recharge import ResumeRecharge, SetRechargeRule
+from ledger.operations.recharge_start import StartRecharge
 from ledger.operations.referrals import InviteReferral, JoinReferral
 from ledger.operations.refunds import RefundPurchase
 from ledger.operations.reversals import ReverseTransaction
@@ -157,6 +160,7 @@ __all__ = [
     "Permission",
     "PlaceHold",
     "PoolMember",
+    "Provider",
     "ProviderNotSetUp",
     "ProviderRefused",
     "ProviderUnavailable",
@@ -164,6 +168,7 @@ __all__ = [
     "Reason",
     "RebuildTotals",
     "Receipt",
+    "RechargeTerms",
     "RecordTopUp",
     "RecordUsage",
     "RecordUsageBulk",
@@ -171,11 +176,13 @@ __all__ = [
     "ReferenceUsed",
     "ReferralState",
     "RefundPurchase",
+    "RefundTo",
     "Refusal",
     "RefuseReferral",
     "ReleaseHold",
     "ReleaseReferral",
     "ReopenPeriod",
+    "ResumeRecharge",
     "ReverseTransaction",
     "RevokeApiKey",
     "Role",
@@ -187,8 +194,10 @@ __all__ = [
     "SetAlertRule",
     "SetFeaturePrice",
     "SetPoolMembers",
+    "SetRechargeRule",
     "SnoozeAlerts",
     "StartPlan",
+    "StartRecharge",
     "Take",
     "TooManyRequests",
     "TransferCredits",

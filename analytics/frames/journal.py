@@ -71,6 +71,10 @@ KIND_WORDS = {
     "drop_alert_rule": "Rule of alerts taken back",
     "mark_alerts": "Alerts marked",
     "snooze_alerts": "Alerts snoozed",
+    "set_recharge_rule": "Rule of auto-recharge set",
+    "resume_recharge": "Auto-recharge resumed",
+    "start_recharge": "Auto-recharge begun",
+    "retry_refund": "Refund of money tried again",
 }
 
 _BETWEEN = frozenset({"transfer", "gift"})
