@@ -65,6 +65,7 @@ from ledger.queries.journal import (
 )
 from ledger.queries.mail import MailFilter, blocked_addresses, mail_in_full, mails, mails_count
 from ledger.queries.plans import allocations, subscriptions
+from ledger.queries.recharge import recharge_candidates, recharge_rules, recharges_begun, recharges_in, saved_cards
 from ledger.queries.referrals import referral_codes, referral_counts, referral_programmes, referrals
 from ledger.queries.refunds import overdrafts, refundable, refunds
 from ledger.queries.sharing import gift_code_sets, gift_codes, member_usage, pool_counters, pool_members, pools
@@ -168,12 +169,17 @@ __all__ = [
     "profiles",
     "purchases",
     "quantities",
+    "recharge_candidates",
+    "recharge_rules",
+    "recharges_begun",
+    "recharges_in",
     "referral_codes",
     "referral_counts",
     "referral_programmes",
     "referrals",
     "refundable",
     "refunds",
+    "saved_cards",
     "schema_version",
     "spendable",
     "subscriptions",
