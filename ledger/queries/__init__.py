@@ -41,6 +41,7 @@ from ledger.queries.holds import (
     open_holds_total,
     past_holds,
 )
+from ledger.queries.inbox import InboxFilter, failures, inbox_count, inbox_message, inbox_messages
 from ledger.queries.jobs import (
     books_head,
     forecast_day,
@@ -93,6 +94,7 @@ from ledger.queries.usage import (
 )
 
 __all__ = [
+    "InboxFilter",
     "Instant",
     "MailFilter",
     "TransactionFilter",
@@ -129,6 +131,7 @@ __all__ = [
     "event_transactions",
     "events",
     "expiring",
+    "failures",
     "feature_accounts",
     "feature_days",
     "feature_prices",
@@ -143,6 +146,9 @@ __all__ = [
     "given_since",
     "head",
     "hold_end",
+    "inbox_count",
+    "inbox_message",
+    "inbox_messages",
     "job_runner",
     "job_runs",
     "jobs",
