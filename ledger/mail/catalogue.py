@@ -250,6 +250,53 @@ _ALL = (
         },
     ),
     Template(
+        "confirm_payment",
+        "Payment to be confirmed",
+        "The bank wants the customer to confirm a charge of the saved card by auto-recharge",
+        "customer",
+        "Please confirm {{ price_cents|money(currency) }} for {{ amount_micro|credits }} credits",
+        _WHO
+        | {
+            "amount_micro": 10_000_000_000,
+            "price_cents": 89_900,
+            "currency": "EUR",
+            "card": "visa •••• 3155, 12/30",
+            "link": "https://credits.example/pay/mock/confirm/pi_8123",
+        },
+    ),
+    Template(
+        "recharge_stopped",
+        "Auto-recharge stopped",
+        "A rule of auto-recharge stopped, because the card was declined too often or nothing can be bought",
+        "customer",
+        "Auto-recharge stopped: {{ customer }}",
+        _WHO
+        | {
+            "because": "the card was declined (insufficient funds)",
+            "declines": 3,
+            "balance_micro": 1_200_000_000,
+        }
+        | _LINK
+        | _TOP_UP,
+    ),
+    Template(
+        "payment_needs_you",
+        "Payment that needs somebody",
+        "A payment is paid and its credits may not be given, or a customer's bank disputes it",
+        "owner",
+        "{{ 'Disputed' if is_dispute else 'Paid, but not credited' }}: {{ price_cents|money(currency) }} of {{ customer }}",
+        _WHO
+        | {
+            "is_dispute": False,
+            "payment": "pay_0123456789abcdef01234567",
+            "price_cents": 89_900,
+            "currency": "EUR",
+            "amount_micro": 10_000_000_000,
+            "because": "Starter can be bought once",
+        }
+        | _LINK,
+    ),
+    Template(
         "job_failed",
         "Job failed",
         "A job did not end well; it is tried again by itself",
