@@ -3,7 +3,7 @@
 from ledger.commands import Command, Reason
 from ledger.core.alerts import Addressee, AlertKind
 from ledger.core.amounts import MICRO, Money, credits_to_micro, micro_to_text
-from ledger.core.payments import Provider, RechargeTerms, RefundTo
+from ledger.core.payments import PaymentState, Provider, Purpose, RechargeTerms, RefundTo
 from ledger.core.plans import LEAD_CREDITS_MICRO, AllocationKind
 from ledger.core.policy import SYSTEM, Actor, Permission, Role, Scope
 from ledger.core.records import AccountType, Batch, Bucket, CreditType, Take
@@ -46,11 +46,13 @@ from ledger.operations.alerts import DropAlertRule, MarkAlerts, SetAlertRule, Sn
 from ledger.operations.allocations import AllocatePlanCredits
 from ledger.operations.api_keys import CreateApiKey, RevokeApiKey, RotateApiKey
 from ledger.operations.approvals import AskApproval, DecideApproval
+from ledger.operations.billed_plans import FollowSubscription, LinkPlanPrice
 from ledger.operations.catalog import DefineBundle, DefinePackage, SetFeaturePrice
 from ledger.operations.corrections import AdjustBalance, VoidBatch
 from ledger.operations.expiry import ExpireDue
 from ledger.operations.extensions import ExtendExpiry
 from ledger.operations.files import BookFile, FileRow, UndoFile
+from ledger.operations.following import FollowPayment
 from ledger.operations.gift_codes import DisableGiftCodes, IssueGiftCodes, RedeemGiftCode
 from ledger.operations.give_back import GiveBack
 from ledger.operations.grants import IssueGrant
@@ -68,6 +70,7 @@ from ledger.operations.programmes import (
     DisableReferralCode,
     EndReferralProgramme,
 )
+from ledger.operations.purchases import AdoptPayment, NoteCheckout, StartPurchase
 from ledger.operations.rebuilds import RebuildTotals
 from ledger.operations.recharge import ResumeRecharge, SetRechargeRule
 from ledger.operations.recharge_start import StartRecharge
@@ -88,6 +91,7 @@ __all__ = [
     "Actor",
     "Addressee",
     "AdjustBalance",
+    "AdoptPayment",
     "AlertKind",
     "AllocatePlanCredits",
     "AllocationKind",
@@ -128,6 +132,8 @@ __all__ = [
     "ExtendHold",
     "Fault",
     "FileRow",
+    "FollowPayment",
+    "FollowSubscription",
     "GatewayError",
     "GiftCredits",
     "GiveBack",
@@ -144,6 +150,7 @@ __all__ = [
     "LedgerCorrupt",
     "LedgerError",
     "LimitReached",
+    "LinkPlanPrice",
     "MailUnavailable",
     "MarkAlerts",
     "Money",
@@ -152,10 +159,12 @@ __all__ = [
     "NotFound",
     "NotPermitted",
     "NotSetUp",
+    "NoteCheckout",
     "OpenAccount",
     "OpenLead",
     "OpenPool",
     "Overdraft",
+    "PaymentState",
     "PeriodClosed",
     "Permission",
     "PlaceHold",
@@ -164,6 +173,7 @@ __all__ = [
     "ProviderNotSetUp",
     "ProviderRefused",
     "ProviderUnavailable",
+    "Purpose",
     "QualifyReferral",
     "Reason",
     "RebuildTotals",
@@ -197,6 +207,7 @@ __all__ = [
     "SetRechargeRule",
     "SnoozeAlerts",
     "StartPlan",
+    "StartPurchase",
     "StartRecharge",
     "Take",
     "TooManyRequests",

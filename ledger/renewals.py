@@ -28,6 +28,12 @@ def renew_due(ledger: Ledger, *, actor: Actor = SYSTEM) -> list[Receipt]:
         .where(
             subscription.c.state.in_(["active", "cancelled"]),
             subscription.c.period_end <= (ledger.clock.now() + _AHEAD).date(),
+            # A plan that a provider bills begins no period that is not paid for.
+            sa.or_(
+                subscription.c.provider.is_(None),
+                subscription.c.paid_through > subscription.c.period_end,
+                subscription.c.state == "cancelled",
+            ),
         )
         .order_by(account.c.external_id)
     )

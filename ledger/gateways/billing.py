@@ -57,6 +57,7 @@ class SubscriptionFacts:
 class InvoiceFacts:
     """An invoice as it stands. The period is that of the licensed line: what the payment is for, ahead.
 
+    Of an upgrade in the middle of a period that is the line with the higher price: from the change to the period's end.
     ``metered`` is what was billed for use beyond the credits: micro-credits and their money.
     """
 
@@ -118,6 +119,10 @@ class Billing(Gateway, Protocol):
 
     def invoice(self, ref: str) -> InvoiceFacts | None:
         """One invoice; None when there is none."""
+        ...
+
+    def invoices(self, subscription_ref: str) -> Iterator[InvoiceFacts]:
+        """All invoices of a subscription that were finalised, paid or not, oldest first or last."""
         ...
 
     def make_meter(self, *, event_name: str, label: str, key: str) -> str:

@@ -10,6 +10,7 @@ from ledger.models.catalog import allocation, bundle, bundle_feature, feature_pr
 from ledger.models.derived import calibration, draft, forecast_run
 from ledger.models.money import (
     balance_mirror,
+    billed_invoice,
     claw_back,
     finding,
     inbox,
@@ -63,6 +64,7 @@ APPEND_ONLY = (
     plan,
     allocation,
     claw_back,
+    billed_invoice,
 )
 
 __all__ = [
@@ -82,6 +84,7 @@ __all__ = [
     "balance_mirror",
     "batch",
     "batch_extension",
+    "billed_invoice",
     "bundle",
     "bundle_feature",
     "calibration",

@@ -1,116 +1,41 @@
-"""What plans give: the allowance of each billing period, and what rolls over from the one before.
+"""What plans give: the allowance of each billing period, and what rolls over from the one before."""
 
-Every command about a customer's plan works on a `Running` and first brings it up to date, so that whether a renewal was
-booked in time or late changes nothing but when it was written down (docs/accounting.md, rule 24).
-"""
-
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar
 
 import sqlalchemy as sa
 
-from ledger.commands import Before, Command, Outcome, Reason, effect, text_faults
+from ledger.commands import Before, Command, Outcome, Reason, text_faults
 from ledger.context import Context
-from ledger.core.lifecycle import end_of_day
-from ledger.core.plans import AllocationKind, Period, PlanTerms, period_from, rollover_micro, terms_in_force
-from ledger.core.policy import Permission, Role
-from ledger.core.records import Bucket, CreditType
+from ledger.core.billed import PaidPeriod, whole_days
+from ledger.core.lifecycle import add_months
+from ledger.core.plans import (
+    AllocationKind,
+    Period,
+    PlanTerms,
+    is_upgrade,
+    period_from,
+    prorated_micro,
+    rollover_micro,
+    terms_in_force,
+)
+from ledger.core.policy import Permission
+from ledger.core.records import Bucket
 from ledger.database import Prepared
-from ledger.errors import Fault, NotAllowedNow
-from ledger.journal import AccountState, BatchTerms, Line, open_batch, post
-from ledger.models import account, allocation, batch, customer, entry, plan, subscription
-from ledger.receipt import NewBatch
+from ledger.errors import Fault
+from ledger.journal import Line, post
+from ledger.models import allocation
+from ledger.operations.running import Running, give, load_running
 
-_PLANS = Prepared(
-    sa.select(
-        plan.c.id,
-        plan.c.code,
-        plan.c.credits_micro,
-        plan.c.months,
-        plan.c.rollover_cap_micro,
-        plan.c.rollover_share_ppm,
-        plan.c.rollover_periods,
-        plan.c.effective_at,
+_ALLOWANCE_OF = Prepared(
+    sa.select(allocation.c.id).where(
+        allocation.c.account_id == sa.bindparam("account_id", type_=sa.BigInteger),
+        allocation.c.period_start == sa.bindparam("start", type_=allocation.c.period_start.type),
+        allocation.c.plan_id == sa.bindparam("plan_id", type_=sa.BigInteger),
+        allocation.c.kind == AllocationKind.ALLOWANCE.value,
     )
 )
-_ACCOUNT_ID = sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")).scalar_subquery()
-_SUBSCRIPTION = Prepared(
-    sa.select(
-        subscription.c.plan_id,
-        subscription.c.next_plan_code,
-        subscription.c.state,
-        subscription.c.anchor_day,
-        subscription.c.period_start,
-        subscription.c.period_end,
-        subscription.c.started_at,
-        subscription.c.ended_at,
-        subscription.c.provider,
-        subscription.c.provider_ref,
-        subscription.c.paid_through,
-    ).where(subscription.c.account_id == _ACCOUNT_ID)
-)
-_IS_CUSTOMER = Prepared(sa.select(customer.c.account_id).where(customer.c.account_id == _ACCOUNT_ID))
-# What the batches of the running period lost at their very end, as far as that is booked. What a hold released later
-# expires later, and does not roll over.
-_EXPIRED = (
-    sa.select(
-        sa.cast(
-            sa.func.coalesce(
-                sa.func.sum(
-                    sa.case(
-                        (
-                            sa.and_(
-                                entry.c.to_bucket == Bucket.EXPIRED.value, entry.c.effective_at == batch.c.expires_at
-                            ),
-                            entry.c.amount_micro,
-                        ),
-                        (entry.c.from_bucket == Bucket.EXPIRED.value, -entry.c.amount_micro),
-                        else_=0,
-                    )
-                ),
-                0,
-            ),
-            sa.BigInteger,
-        )
-    )
-    .where(entry.c.batch_id == batch.c.id)
-    .scalar_subquery()
-)
-_GIVEN = Prepared(
-    sa.select(allocation.c.amount_micro, batch.c.id, batch.c.expires_at, _EXPIRED)
-    .select_from(
-        subscription.join(
-            allocation,
-            sa.and_(
-                allocation.c.account_id == subscription.c.account_id,
-                allocation.c.period_start == subscription.c.period_start,
-            ),
-        ).join(batch, batch.c.id == allocation.c.batch_id)
-    )
-    .where(
-        subscription.c.account_id == _ACCOUNT_ID,
-        allocation.c.kind != AllocationKind.ROLLOVER.value,
-    )
-)
-_INSERT_ALLOCATION = Prepared(sa.insert(allocation).inline())
-_INSERT_SUBSCRIPTION = Prepared(sa.insert(subscription).inline())
-_CHANGE_SUBSCRIPTION = Prepared(
-    sa.update(subscription)
-    .where(subscription.c.account_id == sa.bindparam("id", type_=sa.BigInteger))
-    .values({c.name: sa.bindparam(f"new_{c.name}", type_=c.type) for c in subscription.c if c.name != "account_id"})
-)
-_SET_TIER = Prepared(
-    sa.update(customer)
-    .where(customer.c.account_id == sa.bindparam("id", type_=sa.BigInteger))
-    .values(tier=sa.bindparam("new_tier"))
-)
-_TOUCH_ACCOUNT = Prepared(
-    sa.update(account)
-    .where(account.c.id == sa.bindparam("id", type_=sa.BigInteger))
-    .values(version=account.c.version + 1)
-)
-_DAYS_OF_SHORTEST_PERIOD = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,182 +61,18 @@ def allocate_plan_credits(context: Context, command: AllocatePlanCredits) -> Out
     return running.outcome(context, command.kind, before, Reason("", ""))
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """One batch of the running period: what the plan gave, and how much of it has expired and is booked so."""
-
-    amount_micro: int
-    batch_id: int
-    expires_at: datetime
-    expired_micro: int = 0
-
-
-@dataclass(slots=True)
-class Running:
-    """The plan of a locked customer while a command works on it; `outcome` queues what has changed."""
-
-    state: AccountState
-    versions: list[PlanTerms]
-    is_known: bool
-    status: str = "ended"
-    terms: PlanTerms | None = None
-    next_code: str = ""
-    anchor_day: int = 1
-    period: Period = field(default_factory=lambda: Period(date.min, date.min))
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    # Who bills it, by which name, and the first day that is not paid for; None: periods begin by the calendar alone.
-    provider: str | None = None
-    provider_ref: str | None = None
-    paid_through: date | None = None
-    given: list[_Given] = field(default_factory=list)
-    new_batches: list[NewBatch] = field(default_factory=list)
-    allocations: list[dict[str, Any]] = field(default_factory=list)
-    is_changed: bool = False
-    # Reserved ids of batches; taken from the front.
-    ids: list[int] = field(default_factory=list)
-    allocation_ids: list[int] = field(default_factory=list)
-
-    def is_over(self, today: date) -> bool:
-        """Whether the customer has no plan that day: none was started, or it was cancelled and its period is over."""
-        return self.status == "ended" or (self.status == "cancelled" and self.period.end <= today)
-
-    def today(self, context: Context) -> date:
-        """The customer's day."""
-        return context.at.astimezone(self.state.zone).date()
-
-    def first_instant(self, day: date) -> datetime:
-        """When a day begins in the customer's zone."""
-        return end_of_day(day - timedelta(days=1), self.state.zone)
-
-    def outcome(self, context: Context, kind: str, before: Before, reason: Reason) -> Outcome:
-        """Queue the changed plan with its allocations and answer the effect."""
-        for values in self.allocations:
-            context.queue(_INSERT_ALLOCATION, values)
-        if self.is_changed:
-            self._queue_subscription(context)
-        if self.is_changed and not self.new_batches:
-            context.queue(_TOUCH_ACCOUNT, {"id": self.state.id})
-        subject = self.terms.id if self.terms else None
-        receipt = effect(kind, self.state, context.at, before, new_batches=tuple(self.new_batches), subject_id=subject)
-        given = sum(new.amount_micro for new in self.new_batches)
-        return Outcome(
-            receipt,
-            self.state.id,
-            context.at,
-            reason,
-            nothing_to_do=not self.is_changed,
-            weight_micro=0 if context.actor.role is Role.SYSTEM else given,
-        )
-
-    def _queue_subscription(self, context: Context) -> None:
-        assert self.terms is not None
-        values = {
-            "plan_id": self.terms.id,
-            "next_plan_code": self.next_code,
-            "state": self.status,
-            "anchor_day": self.anchor_day,
-            "period_start": self.period.start,
-            "period_end": self.period.end,
-            "started_at": self.started_at,
-            "ended_at": self.ended_at,
-            "provider": self.provider,
-            "provider_ref": self.provider_ref,
-            "paid_through": self.paid_through,
-        }
-        if self.is_known:
-            context.queue(_CHANGE_SUBSCRIPTION, {"id": self.state.id, **{f"new_{k}": v for k, v in values.items()}})
-        else:
-            context.queue(_INSERT_SUBSCRIPTION, {"account_id": self.state.id, **values})
-        tier = "" if self.status == "ended" else self.terms.code
-        context.queue(_SET_TIER, {"id": self.state.id, "new_tier": tier})
-
-
-def load_running(context: Context, name: str) -> Running:
-    """Lock a customer and read its plan, with ids for all that may be due. Raises NotAllowedNow for a pool."""
-    named = {"account": name}
-    state, (plans, customers, subscriptions, given) = context.load(
-        name, (_PLANS, {}), (_IS_CUSTOMER, named), (_SUBSCRIPTION, named), (_GIVEN, named)
-    )
-    if not customers:
-        raise NotAllowedNow(f"{name} is a pool; only customers have plans. Move credits into the pool instead.")
-    running = Running(state, [PlanTerms(*row) for row in plans], is_known=bool(subscriptions))
-    if subscriptions:
-        plan_id, next_code, status, anchor_day, start, end, started_at, ended_at, *billed = subscriptions[0]
-        running.terms = next(one for one in running.versions if one.id == plan_id)
-        running.next_code, running.status, running.anchor_day = next_code, status, anchor_day
-        running.period, running.started_at, running.ended_at = Period(start, end), started_at, ended_at
-        running.provider, running.provider_ref, running.paid_through = billed
-        running.given = [_Given(*row) for row in given]
-    due = 0
-    if running.status == "active":
-        due = max(0, (running.today(context) - running.period.end).days // _DAYS_OF_SHORTEST_PERIOD + 1)
-    count = 2 * due + 1
-    batches, allocations = context.work.fetch(
-        context.work.next_ids(batch, count), context.work.next_ids(allocation, count)
-    )
-    running.ids = context.work.ids_of(batches, count)
-    running.allocation_ids = context.work.ids_of(allocations, count)
-    return running
-
-
-def catch_up(context: Context, running: Running) -> None:
-    """Bring a plan to the present: begin every period whose first day has come, in order; end a cancelled plan."""
-    today = running.today(context)
-    while running.status == "active" and running.period.end <= today:
-        _begin_next_period(context, running)
+def catch_up(context: Context, running: Running, *, at: datetime | None = None) -> None:
+    """Bring a plan to an instant, the present unless given: begin, in order, every period whose first day has come by
+    then, of a plan that a provider bills only paid ones; end a cancelled plan."""
+    today = (at or context.at).astimezone(running.state.zone).date()
+    if running.provider is not None:
+        _begin_paid(context, running, today)
+    else:
+        while running.status == "active" and running.period.end <= today:
+            _begin_next_period(context, running)
     if running.status == "cancelled" and running.period.end <= today:
         running.status, running.ended_at = "ended", running.first_instant(running.period.end)
         running.is_changed = True
-
-
-def give(
-    context: Context,
-    running: Running,
-    kind: AllocationKind,
-    amount_micro: int,
-    *,
-    effective_at: datetime,
-    expires_at: datetime,
-) -> None:
-    """Book what a plan gives for the running period as a batch of its own; an amount of 0 is noted without a batch."""
-    assert running.terms is not None
-    batch_id = running.ids.pop(0) if amount_micro else None
-    if batch_id is not None:
-        is_rollover = kind is AllocationKind.ROLLOVER
-        terms = BatchTerms(
-            CreditType.ROLLOVER if is_rollover else CreditType.PROMOTIONAL,
-            context.at,
-            effective_at,
-            expires_at,
-            source=f"plan:{running.terms.code}",
-        )
-        open_batch(
-            context.posting,
-            running.state,
-            batch_id=batch_id,
-            transaction_id=context.transaction_id,
-            amount_micro=amount_micro,
-            terms=terms,
-            at=context.at,
-        )
-        running.new_batches.append(NewBatch(batch_id, terms.credit_type, amount_micro, effective_at, expires_at))
-        if not is_rollover:
-            running.given.append(_Given(amount_micro, batch_id, expires_at))
-    running.allocations.append(
-        {
-            "id": running.allocation_ids.pop(0),
-            "account_id": running.state.id,
-            "plan_id": running.terms.id,
-            "kind": kind.value,
-            "period_start": running.period.start,
-            "period_end": running.period.end,
-            "amount_micro": amount_micro,
-            "batch_id": batch_id,
-            "transaction_id": context.transaction_id,
-        }
-    )
-    running.is_changed = True
 
 
 def _begin_next_period(context: Context, running: Running) -> None:
@@ -333,6 +94,122 @@ def _begin_next_period(context: Context, running: Running) -> None:
     running.terms = new
     ends = running.first_instant(running.period.end)
     give(context, running, AllocationKind.ALLOWANCE, new.credits_micro, effective_at=at, expires_at=ends)
+
+
+def _begin_paid(context: Context, running: Running, today: date) -> None:
+    zone = running.state.zone
+    while True:
+        # What was paid first for a period begins it; what was paid later with the same end is an upgrade of it.
+        firsts: dict[date, PaidPeriod] = {}
+        for one in sorted(running.ahead, key=lambda one: (one.starts_at, one.paid_at)):
+            firsts.setdefault(one.end(zone), one)
+        due = [one for one in firsts.values() if _begins_on(running, one) <= today]
+        if not due:
+            return
+        begin_period(context, running, due[0])
+
+
+def _begins_on(running: Running, paid: PaidPeriod) -> date:
+    zone = running.state.zone
+    return running.period.end if paid.follows(running.period, zone) else paid.first_day(zone)
+
+
+def begin_period(context: Context, running: Running, paid: PaidPeriod) -> None:
+    """Begin a period that a provider was paid for, with all that was paid for it.
+
+    Source: docs/accounting.md, rule 36.
+    """
+    zone, old = running.state.zone, running.terms
+    follows = old is not None and paid.follows(running.period, zone)
+    unused = given = 0
+    if follows:
+        given = sum(one.amount_micro for one in running.given)
+        unused = _expire_rest(context, running, running.first_instant(running.period.end))
+    period = Period(running.period.end, paid.end(zone)) if follows else paid.days(zone)
+    starts_at = running.first_instant(period.start) if follows else paid.starts_at
+    running.given, running.period = [], period
+    if running.status == "ended":
+        running.status, running.ended_at = "active", None
+    running.is_changed = True
+    if old is not None and follows and old.rollover_cap_micro and old.rollover_share_ppm:
+        rolled = rollover_micro(unused, given_micro=given, terms=old)
+        lasts = add_months(period.end, old.months * (old.rollover_periods - 1))
+        _give_paid(context, running, AllocationKind.ROLLOVER, rolled, paid, starts_at, ends_on=lasts)
+    running.terms = terms_paid_for(running, paid.plan_code, at=starts_at)
+    amount = running.terms.credits_micro
+    amount = prorated_micro(amount, days=period.days, of_days=whole_days(period, months=running.terms.months))
+    if not _was_given(context, running):
+        _give_paid(context, running, AllocationKind.ALLOWANCE, amount, paid, starts_at, ends_on=period.end)
+    more = [one for one in running.ahead if one.end(zone) == period.end and one != paid]
+    running.ahead = [one for one in running.ahead if running.is_ahead(one)]
+    for one in sorted(more, key=lambda one: (one.paid_at, one.starts_at)):
+        upgrade_period(context, running, one)
+
+
+def upgrade_period(context: Context, running: Running, paid: PaidPeriod) -> None:
+    """Give what was paid for on top of the running period: the difference to a larger plan, for the days left of it.
+
+    Does nothing when the plan is not larger.
+    """
+    assert running.terms is not None
+    period, zone = running.period, running.state.zone
+    new = terms_paid_for(running, paid.plan_code, at=paid.starts_at)
+    if not is_upgrade(running.terms, new):
+        return
+    days = (period.end - max(period.start, paid.first_day(zone))).days
+    more = new.credits_micro - running.terms.credits_micro
+    amount = prorated_micro(more, days=days, of_days=whole_days(period, months=new.months))
+    running.terms = new
+    starts_at = max(paid.starts_at, running.first_instant(period.start))
+    _give_paid(context, running, AllocationKind.UPGRADE, amount, paid, starts_at, ends_on=period.end)
+
+
+def give_late(context: Context, running: Running, paid: PaidPeriod) -> None:
+    """Give what was paid for a period after a later one had begun, as far as it is not over; it runs beside that one."""
+    zone = running.state.zone
+    period, terms = paid.days(zone), terms_paid_for(running, paid.plan_code, at=paid.starts_at)
+    amount = prorated_micro(terms.credits_micro, days=period.days, of_days=whole_days(period, months=terms.months))
+    past = (terms, period)
+    if not _was_given(context, running, past):
+        _give_paid(
+            context, running, AllocationKind.ALLOWANCE, amount, paid, paid.starts_at, ends_on=period.end, past=past
+        )
+
+
+def terms_paid_for(running: Running, code: str, *, at: datetime) -> PlanTerms:
+    """The version of a plan in force at an instant; of a plan that was defined after its subscription the first."""
+    first = min((one for one in running.versions if one.code == code), key=lambda one: one.effective_at)
+    return terms_in_force(running.versions, code, at=at) or first
+
+
+def _give_paid(
+    context: Context,
+    running: Running,
+    kind: AllocationKind,
+    amount_micro: int,
+    paid: PaidPeriod,
+    starts_at: datetime,
+    *,
+    ends_on: date,
+    past: tuple[PlanTerms, Period] | None = None,
+) -> None:
+    """As `give`: not before it was paid, and not in closed books; what would be over by then is noted as 0."""
+    at = max(starts_at, paid.paid_at, running.open_from or starts_at)
+    ends = running.first_instant(ends_on)
+    amount_micro = amount_micro if at < ends else 0
+    give(context, running, kind, amount_micro, effective_at=at, expires_at=ends, past=past)
+
+
+def _was_given(context: Context, running: Running, past: tuple[PlanTerms, Period] | None = None) -> bool:
+    """Whether that plan gave its allowance for a period that began that day: two subscriptions may begin on one."""
+    assert running.terms is not None
+    terms, period = past or (running.terms, running.period)
+    named = {"account_id": running.state.id, "start": period.start, "plan_id": terms.id}
+    queued = (terms.id, period.start, AllocationKind.ALLOWANCE.value)
+    if any((one["plan_id"], one["period_start"], one["kind"]) == queued for one in running.allocations):
+        return True
+    (found,) = context.work.fetch((_ALLOWANCE_OF, named))
+    return bool(found)
 
 
 def _expire_rest(context: Context, running: Running, at: datetime) -> int:

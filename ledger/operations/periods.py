@@ -25,13 +25,15 @@ _UNSWEPT = Prepared(
     .limit(1)
 )
 _LAPSED = Prepared(sa.select(hold.c.id).where(sa.text("state = 'open'"), hold.c.expires_at <= _AT).limit(1))
-# Plans whose next billing period began by then where the customer is; a day early, because SQL knows no zones.
+# Plans whose next billing period began by then where the customer is; a day early, because SQL knows no zones. A plan
+# that a provider bills begins no period that is not paid for.
 _UNRENEWED = Prepared(
     sa.select(subscription.c.period_end, account.c.zone)
     .join(account, account.c.id == subscription.c.account_id)
     .where(
         subscription.c.state != "ended",
         subscription.c.period_end <= sa.bindparam("day", type_=subscription.c.period_end.type),
+        sa.or_(subscription.c.provider.is_(None), subscription.c.paid_through > subscription.c.period_end),
     )
 )
 
@@ -103,6 +105,13 @@ def require_open_period(context: Context, effective_at: datetime) -> None:
     day = effective_at.astimezone(context.company_zone).date()
     if closed_through is not None and day <= closed_through:
         raise PeriodClosed(day=day, closed_through=closed_through)
+
+
+def closed_until(context: Context) -> datetime | None:
+    """The first instant after the closed days; None when no day is closed."""
+    ((*found,),) = context.work.fetch((_CLOSED_THROUGH, {}))
+    closed_through: date | None = found[0][0] if found else None
+    return None if closed_through is None else end_of_day(closed_through, context.company_zone)
 
 
 def _book(context: Context, kind: str, through: date | None, id_: int, reason: Reason) -> Outcome:

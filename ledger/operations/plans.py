@@ -24,7 +24,8 @@ from ledger.core.pricing import PPM
 from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, NotFound
 from ledger.models import plan
-from ledger.operations.allocations import Running, catch_up, give, load_running
+from ledger.operations.allocations import catch_up
+from ledger.operations.running import Running, give, load_running
 from ledger.receipt import Receipt
 
 MONTHS_MAX = 12
@@ -168,6 +169,7 @@ def start_plan(context: Context, command: StartPlan) -> Outcome:
         raise NotAllowedNow(f"{command.account} is on the plan {running.terms.code} already; change that plan instead.")
     running.terms = _in_force(context, running, command.plan)
     running.status, running.next_code = "active", command.plan
+    running.provider = running.provider_ref = running.paid_through = running.customer_ref = running.followed_at = None
     running.started_at, running.ended_at = context.at, None
     running.anchor_day = command.anchor_day or today.day
     whole = period_around(today, anchor_day=running.anchor_day, months=running.terms.months)
@@ -209,9 +211,17 @@ def cancel_plan(context: Context, command: CancelPlan) -> Outcome:
 
 
 def _running_terms(context: Context, running: Running) -> PlanTerms:
-    """The plan that the customer is on today, renewals that were due being booked. Raises NotAllowedNow without one."""
+    """The plan that the customer is on today, renewals that were due being booked. Raises NotAllowedNow without one.
+
+    Also for one that a provider bills: what was changed here would be billed as before.
+    """
     if running.is_over(running.today(context)):
         raise NotAllowedNow(f"{running.state.external_id} has no plan; start one first.")
+    if running.provider is not None:
+        raise NotAllowedNow(
+            f"The plan of {running.state.external_id} is billed by {running.provider} as {running.provider_ref}; "
+            "change or cancel the subscription there, and it is followed here."
+        )
     catch_up(context, running)
     assert running.terms is not None
     return running.terms

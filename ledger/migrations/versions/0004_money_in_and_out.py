@@ -86,8 +86,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "balance_mirror",
-        sa.Column("transaction_id", id_, nullable=False),
+        sa.Column("id", id_, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False, comment="key at the provider: sent twice is once"),
         sa.Column("account_id", id_, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("transaction_id", id_, nullable=True, comment="the movement; else null"),
+        sa.Column("day", sa.Date(), nullable=True, comment="of the use, company zone; else null"),
+        sa.Column("happened_at", instant, nullable=False),
         sa.Column(
             "cents",
             sa.BigInteger(),
@@ -95,19 +100,53 @@ def upgrade() -> None:
             comment="less than 0 is to the customer's credit, as Stripe counts",
         ),
         sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("details", json, nullable=False, comment="metadata: type, expires_at, source"),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("provider_ref", sa.Text(), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("next_try_at", instant, nullable=True),
         sa.Column("error", sa.Text(), nullable=False),
+        sa.CheckConstraint("kind IN ('opening', 'movement', 'usage')", name=op.f("ck_balance_mirror_kind")),
         sa.CheckConstraint("state IN ('asked', 'sent', 'failed')", name=op.f("ck_balance_mirror_state")),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_balance_mirror_account_id_account")),
         sa.ForeignKeyConstraint(
             ["transaction_id"], ["transaction.id"], name=op.f("fk_balance_mirror_transaction_id_transaction")
         ),
-        sa.PrimaryKeyConstraint("transaction_id", name=op.f("pk_balance_mirror")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_balance_mirror")),
+        sa.UniqueConstraint("name", name=op.f("uq_balance_mirror_name")),
         comment="Movements repeated as customer balance transactions at the provider, where the company wants it",
     )
+    op.create_index("ix_balance_mirror_account_id", "balance_mirror", ["account_id"], unique=False)
+    op.create_table(
+        "billed_invoice",
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False, comment="the provider's invoice: in_…"),
+        sa.Column("account_id", id_, nullable=False),
+        sa.Column("subscription_ref", sa.Text(), nullable=False),
+        sa.Column("plan_code", sa.Text(), nullable=False, comment="what its price stood for when it was followed"),
+        sa.Column("period_start", instant, nullable=False, comment="as the provider says"),
+        sa.Column("period_end", instant, nullable=False),
+        sa.Column("paid_at", instant, nullable=False),
+        sa.Column("total_cents", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("payment_ref", sa.Text(), nullable=True, comment="the provider's payment of it: pi_…"),
+        sa.Column("metered_micro", sa.BigInteger(), nullable=False, comment="billed for use beyond the credits"),
+        sa.Column("metered_cents", sa.BigInteger(), nullable=False),
+        sa.Column("batch_id", id_, nullable=True, comment="of what was metered"),
+        sa.Column("transaction_id", id_, nullable=False),
+        sa.CheckConstraint("provider IN ('stripe', 'polar', 'mock')", name=op.f("ck_billed_invoice_provider")),
+        sa.CheckConstraint("period_end > period_start", name=op.f("ck_billed_invoice_period")),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_billed_invoice_account_id_account")),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_billed_invoice_batch_id_batch")),
+        sa.ForeignKeyConstraint(
+            ["transaction_id"], ["transaction.id"], name=op.f("fk_billed_invoice_transaction_id_transaction")
+        ),
+        sa.PrimaryKeyConstraint("provider", "ref", name=op.f("pk_billed_invoice")),
+        comment="Paid invoices of subscriptions that were followed, once each; append-only",
+    )
+    op.create_index("ix_billed_invoice_account_id", "billed_invoice", ["account_id"], unique=False)
+    op.create_index("ix_billed_invoice_payment_ref", "billed_invoice", ["payment_ref"], unique=False)
     op.create_table(
         "inbox",
         sa.Column("provider", sa.Text(), nullable=False),
@@ -496,9 +535,23 @@ def upgrade() -> None:
             "paid_through", sa.Date(), nullable=True, comment="billed by a provider: first day that is not paid for"
         ),
     )
+    op.add_column(
+        "subscription",
+        sa.Column("customer_ref", sa.Text(), nullable=True, comment="the provider's customer who pays for it: cus_…"),
+    )
+    op.add_column(
+        "subscription",
+        sa.Column(
+            "followed_at",
+            instant,
+            nullable=True,
+            comment="when the provider was asked for what is followed here",
+        ),
+    )
     op.create_index("uq_subscription_provider_ref", "subscription", ["provider_ref"], unique=True)
 
     _forbid_changes("claw_back")
+    _forbid_changes("billed_invoice")
 
 
 def _widen_checks() -> None:
