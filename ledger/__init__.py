@@ -52,6 +52,7 @@ from ledger.operations.corrections import AdjustBalance, VoidBatch
 from ledger.operations.expiry import ExpireDue
 from ledger.operations.extensions import ExtendExpiry
 from ledger.operations.files import BookFile, FileRow, UndoFile
+from ledger.operations.findings import AssignFinding, ExplainFinding, ReopenFinding
 from ledger.operations.following import FollowPayment
 from ledger.operations.gift_codes import DisableGiftCodes, IssueGiftCodes, RedeemGiftCode
 from ledger.operations.give_back import GiveBack
@@ -101,6 +102,7 @@ __all__ = [
     "ApprovalRequired",
     "ApproveOverdraft",
     "AskApproval",
+    "AssignFinding",
     "Batch",
     "BatchClosed",
     "BookFile",
@@ -128,6 +130,7 @@ __all__ = [
     "Estimate",
     "EventReused",
     "ExpireDue",
+    "ExplainFinding",
     "ExtendExpiry",
     "ExtendHold",
     "Fault",
@@ -191,6 +194,7 @@ __all__ = [
     "RefuseReferral",
     "ReleaseHold",
     "ReleaseReferral",
+    "ReopenFinding",
     "ReopenPeriod",
     "ResumeRecharge",
     "ReverseTransaction",

@@ -66,11 +66,11 @@ def settled(found: Pair, told: Iterable[Difference]) -> list[Sums]:
     is_ours = ours is not None or batch is not None
     if theirs is not None and theirs.is_paid and (theirs.is_about_us or is_ours):
         sums.append(Sums(theirs.total.currency, there=1, there_cents=theirs.total.cents))
-    if batch is not None:
+    if batch is not None and not (theirs is not None and found.is_second):
         # What was recorded by hand has no tax in it: that of the provider is taken for true.
         tax = theirs.tax_cents if theirs is not None and theirs.total.currency == batch.cost.currency else 0
         sums.append(Sums(batch.cost.currency, here=1, here_cents=batch.cost.cents + tax))
-    elif ours is not None and ours.is_settled and not found.is_second:
+    elif batch is None and ours is not None and ours.is_settled and not found.is_second:
         sums.append(Sums(ours.total.currency, here=1, here_cents=ours.total.cents))
     if any(_is_about_money(one, found) for one in told):
         sums = [replace(one, told_cents=one.difference_cents) for one in sums]
@@ -86,7 +86,7 @@ def add_up(sums: Iterable[Sums]) -> dict[str, Sums]:
 
 
 def _is_about_money(one: Difference, found: Pair) -> bool:
-    """Whether a difference speaks of the money that was paid: of a purchase by hand the batch stands for its payment."""
+    """Whether a difference is one of the money that was paid; a batch recorded by hand stands for its payment."""
     return one.object_kind is ObjectKind.PAYMENT or (one.object_kind is ObjectKind.BATCH and found.batch is not None)
 
 

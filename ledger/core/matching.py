@@ -209,21 +209,22 @@ def pair(theirs: Sequence[Theirs], ours: Sequence[OurPayment], batches: Sequence
     pairs = []
     for one in sorted(theirs, key=lambda each: (each.at, each.ref)):
         found = by_ref.get(one.ref) or by_name.get(one.name or "") or by_checkout.get(one.checkout_ref or "")
-        if found is not None:
+        by_hand = next((by_reference[name] for name in _names(one) if name in by_reference), None)
+        if found is not None and (found.is_settled or by_hand is None):
             is_other = found.payment_ref not in (None, one.ref)
             pairs.append(Pair(one, found, is_second=is_other or found.id in taken))
             if not is_other:
                 taken.add(found.id)
             continue
-        by_hand = next((by_reference[name] for name in _names(one) if name in by_reference), None)
+        pairs.append(Pair(one, batch=by_hand, is_second=by_hand is not None and by_hand.id in used))
         if by_hand is not None:
             used.add(by_hand.id)
-        pairs.append(Pair(one, batch=by_hand))
     pairs += [Pair(ours=one) for one in ours if one.id not in taken]
     for loose in batches:
         if loose.id not in used:
             payment = by_ref.get(loose.reference) or by_name.get(loose.reference) or by_checkout.get(loose.reference)
-            pairs.append(Pair(ours=payment, batch=loose, is_second=payment is not None))
+            is_second = payment is not None and payment.is_settled
+            pairs.append(Pair(ours=payment if is_second else None, batch=loose, is_second=is_second))
     return pairs
 
 

@@ -16,6 +16,7 @@ from ledger.operations import (
     expiry,
     extensions,
     files,
+    findings,
     following,
     gift_codes,
     give_back,
@@ -113,4 +114,7 @@ HANDLERS: dict[type[Command], Callable[[Context, Any], Outcome]] = {
     alerts.DropAlertRule: alerts.drop_alert_rule,
     alerts.MarkAlerts: alerts.mark_alerts,
     alerts.SnoozeAlerts: alerts.snooze_alerts,
+    findings.ExplainFinding: findings.explain_finding,
+    findings.ReopenFinding: findings.reopen_finding,
+    findings.AssignFinding: findings.assign_finding,
 }
