@@ -26,6 +26,7 @@ from ledger.gateways import registry
 from ledger.gateways.mock import MockGateway
 from ledger.migrations import upgrade
 from ledger.settings import settings as read_settings
+from tests.kit.memory import keep_files_in_memory
 from tests.kit.postgres import Cluster, Run, fresh_name
 
 # A slow machine is no finding, and a red build has to be red again on the next machine.
@@ -57,6 +58,7 @@ def pytest_configure() -> None:
     """Make the run's folder in the first process, before its helpers start and look for it."""
     # A server that a test starts runs no jobs beside it, unless the test is about that.
     os.environ.setdefault("RUN_JOBS", "false")
+    keep_files_in_memory()
     Run.join()
 
 
