@@ -159,6 +159,8 @@ class PaymentFacts:
     refunds: tuple[RefundFacts, ...] = ()
     disputes: tuple[DisputeFacts, ...] = ()
     card: Card | None = None
+    # The invoice that it pays, where the provider bills subscriptions: followed with the invoice, not as a purchase.
+    invoice_ref: str | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -281,7 +283,10 @@ class Gateway(Protocol):
         ...
 
     def products(self) -> Iterator[Product]:
-        """All products of ours, those no longer sold included: the ones whose metadata names a package."""
+        """All products that sell credits by their metadata, those no longer sold included.
+
+        ``package`` is empty where the metadata names credits but no package: made by hand over there.
+        """
         ...
 
     def put_product(self, product: Product, *, key: str) -> Product:
