@@ -14,20 +14,22 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from ledger.settings import settings
-from service import api
+from service import api, public
 from service.jobs.loop import JobsProcess
 
 _log = logging.getLogger(__name__)
 
 
 def routes() -> list[BaseRoute]:
-    """Routes beside the pages: none; the HTTP API comes before the layers that pages need, see `middleware`."""
+    """Routes beside the pages: none; what is no page comes before the layers that pages need, see `middleware`."""
     return []
 
 
 def middleware() -> list[Middleware]:
-    """Middleware around the pages: the HTTP API answers what is below its path."""
-    return [Middleware(api.ApiFirst, api=api.create_api())]
+    """Middleware around the pages: the HTTP API, webhooks and what needs no sign-in answer below their paths."""
+    served = api.create_api()
+    outside = public.create_public(served.state.service)
+    return [Middleware(api.ApiFirst, api=served), Middleware(public.PublicFirst, public=outside)]
 
 
 @asynccontextmanager

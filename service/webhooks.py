@@ -63,7 +63,7 @@ class Webhooks:
         except LedgerError as error:
             _log.warning("a message for /webhooks/%s cannot be taken now: %s", provider, error)
             return _answer(503, "It cannot be taken now; deliver it again.", headers={"Retry-After": "10"})
-        except Exception:
+        except Exception:  # noqa: BLE001 - its trace goes to the log; the provider delivers again
             _log.exception("a message for /webhooks/%s could not be written down", provider)
             return _answer(500, "It could not be written down; deliver it again.")
         return _answer(200, "Written down before." if accepted.is_known else "Written down.")

@@ -62,12 +62,13 @@ def failures(*, since: datetime) -> sa.Select[Any]:
         return sa.select(counted()).select_from(table).where(*conditions).scalar_subquery()
 
     undelivered = mail.c.state.in_(("failed", "bounced"))
-    return sa.select(
+    counted_up: sa.Select[Any] = sa.select(
         count(payment, payment.c.state == "blocked").label("blocked"),
         count(payment, payment.c.state == "failed", payment.c.created_at >= since).label("payments"),
         count(inbox, inbox.c.state == "failed", inbox.c.received_at >= since).label("messages"),
         count(mail, undelivered, mail.c.queued_at >= since).label("mails"),
     )
+    return counted_up
 
 
 def _conditions(wanted: InboxFilter) -> list[sa.ColumnElement[bool]]:
