@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ledger.core.amounts import Money
 from ledger.core.matching import OurBatch, OurPayment, OurRefund, TheirDispute, TheirRefund, Theirs
-from ledger.core.payments import PaymentState, RefundTo
+from ledger.core.payments import RefundTo
 from ledger.gateways.provider import PaymentFacts, Progress
 from ledger.queries import comparing as queries
 
@@ -155,7 +155,7 @@ def _payment(row: Any, issued: Mapping[int, int], refunds: Sequence[Any]) -> Our
         name=row.name,
         payment_ref=row.payment_ref,
         checkout_ref=row.checkout_ref,
-        state=PaymentState(row.state),
+        is_settled=row.paid_at is not None,
         total=Money(row.price_cents if row.total_cents is None else row.total_cents, row.paid_currency or row.currency),
         tax_cents=row.tax_cents or 0,
         credits_micro=row.credits_micro,

@@ -120,8 +120,7 @@ def _differences(found: Pair) -> Iterator[Difference]:
     elif ours is not None:
         yield from _payment(theirs, ours)
         yield from _batch(theirs, ours)
-        yield from _own_refunds(theirs, ours)
-        yield from _others_refunds(theirs, ours)
+        yield from _refunds(theirs, ours)
         yield from _disputes(theirs, ours.disputed_cents, ours.lost_cents)
 
 
@@ -214,22 +213,21 @@ def _of_refund(
     return Difference(kind, ObjectKind.REFUND, ref, figure, ours, there, at, is_passing=True)
 
 
-def _own_refunds(theirs: Theirs, ours: OurPayment) -> Iterator[Difference]:
-    """Refunds that we asked for, one by one; and their sum as followed, when each of them agrees."""
-    there = {one.ours: one for one in theirs.refunds if one.ours}
-    known = {one.name for one in ours.refunds}
-    found = []
-    for mine in ours.refunds:
-        found += _own_refund(theirs, mine, there.get(mine.name))
-    for name, one in there.items():
-        if name not in known and one.counts:
-            found.append(_of_refund(Kind.MISSING_HERE, theirs, one.ref, Figure.EXISTENCE, None, one.cents, one.at))
+def _refunds(theirs: Theirs, ours: OurPayment) -> Iterator[Difference]:
+    """Refunds that we asked for, one by one; those of others; and what was followed, when each of them agrees."""
+    there = {one.ours: one for one in theirs.refunds if _is_own(one, ours)}
+    found = [told for mine in ours.refunds for told in _own_refund(theirs, mine, there.get(mine.name))]
+    found += _others_refunds(theirs, ours)
     yield from found
     gone = sum(one.cents for one in there.values() if one.counts)
     if not found and gone != ours.own_cents:
         at = max((one.at for one in there.values()), default=None)
-        sum_here = Money(ours.own_cents, ours.total.currency)
-        yield _of_refund(Kind.AMOUNT, theirs, theirs.ref, Figure.SUM, sum_here, gone, at)
+        here = Money(ours.own_cents, ours.total.currency)
+        yield _of_refund(Kind.AMOUNT, theirs, theirs.ref, Figure.SUM, here, gone, at)
+
+
+def _is_own(one: TheirRefund, ours: OurPayment) -> bool:
+    return any(one.ours == mine.name for mine in ours.refunds)
 
 
 def _own_refund(theirs: Theirs, mine: OurRefund, there: TheirRefund | None) -> list[Difference]:
@@ -252,7 +250,8 @@ def _own_refund(theirs: Theirs, mine: OurRefund, there: TheirRefund | None) -> l
 
 def _others_refunds(theirs: Theirs, ours: OurPayment) -> Iterator[Difference]:
     """Refunds that others made at the provider: here only their sum is kept, so the one that is new is found by it."""
-    there = sorted((one for one in theirs.refunds if one.counts and not one.ours), key=lambda one: one.at, reverse=True)
+    others = [one for one in theirs.refunds if not _is_own(one, ours)]
+    there = sorted((one for one in others if one.counts), key=lambda one: one.at, reverse=True)
     gone = sum(one.cents for one in there)
     missing = gone - ours.external_cents
     if not missing:
@@ -268,7 +267,7 @@ def _others_refunds(theirs: Theirs, ours: OurPayment) -> Iterator[Difference]:
             yield _of_refund(kind, theirs, theirs.ref, Figure.SUM, here, gone, newest)
         return
     # One that came back, or was never there.
-    back = next((one for one in theirs.refunds if not one.counts and not one.ours and one.cents == -missing), None)
+    back = next((one for one in others if not one.counts and one.cents == -missing), None)
     if back is not None:
         yield _of_refund(
             Kind.MISSING_THERE,

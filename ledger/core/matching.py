@@ -9,7 +9,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from ledger.core.amounts import Money
-from ledger.core.payments import PaymentState
 
 
 class Kind(StrEnum):
@@ -132,14 +131,14 @@ class OurRefund:
 class OurPayment:
     """A payment in our books, with the batch and the refunds that belong to it.
 
-    ``external_cents`` are refunds that others made at the provider, ``own_cents`` those that we asked for, as followed.
+    ``is_settled``: our books say that the customer has paid. ``external_cents`` are refunds that others made at the provider, ``own_cents`` those that we asked for, as followed.
     """
 
     id: int
     name: str
     payment_ref: str | None
     checkout_ref: str | None
-    state: PaymentState
+    is_settled: bool
     total: Money
     tax_cents: int
     credits_micro: int
@@ -150,11 +149,6 @@ class OurPayment:
     lost_cents: int = 0
     batch: OurBatch | None = None
     refunds: tuple[OurRefund, ...] = ()
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether our books say that the customer has paid."""
-        return self.state in (PaymentState.CREDITED, PaymentState.BLOCKED)
 
     @property
     def net_cents(self) -> int:

@@ -9,12 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ledger.core.payments import PaymentState
 from ledger.core.records import Bucket
 from ledger.models import account, batch, entry, finding, payment, provider_refund, refund, transaction
 from ledger.queries.parts import counted, total
 
-_SETTLED = (PaymentState.CREDITED.value, PaymentState.BLOCKED.value)
 # Whether a batch was put on the shelf by a purchase of its own, and is no part of another.
 _IS_PURCHASE = sa.text("batch.credit_type = 'purchased' AND batch.parent_id IS NULL")
 _reversal = transaction.alias("reversal")
@@ -133,7 +131,6 @@ def settled_payments(provider: str, *, since: datetime, until: datetime) -> sa.S
         sa.select(payment.c.id)
         .where(
             payment.c.provider == provider,
-            payment.c.state.in_(_SETTLED),
             payment.c.paid_at >= since,
             payment.c.paid_at < until,
         )
