@@ -15,6 +15,7 @@ from ledger.clock import Clock, SystemClock
 from ledger.core.amounts import Money
 from ledger.core.payments import Provider
 from ledger.errors import ProviderRefused
+from ledger.gateways.mock_billing import MockBilling
 from ledger.gateways.mock_store import Document, MockStore, Turn, new_ref
 from ledger.gateways.provider import (
     AboutKind,
@@ -50,7 +51,7 @@ SIGNING_KEY = "whsec_" + "bW9jayBwcm92aWRlciBvZiBhIGRlbW8gY29tcGFueQ=="
 LIFE = timedelta(hours=24)
 
 
-class MockGateway:
+class MockGateway(MockBilling):
     """The mock provider on its file; the clock is that of the ledger, so that a sandbox agrees with itself."""
 
     provider = Provider.MOCK
@@ -348,9 +349,7 @@ class MockGateway:
     def _give_back(self, turn: Turn, known: Document, cents: int, *, ours: str | None) -> Document:
         left = known["cents"] - sum(one["cents"] for one in known["refunds"] if one["state"] != "failed")
         if not 0 < cents <= left:
-            raise ProviderRefused(
-                provider="mock", detail=f"{cents} cents are not in 1 to {left}"
-            )
+            raise ProviderRefused(provider="mock", detail=f"{cents} cents are not in 1 to {left}")
         at = self._clock.now().isoformat()
         made = {"ref": new_ref("re"), "cents": cents, "state": "done", "at": at, "ours": ours}
         known["refunds"].append(made)

@@ -35,6 +35,11 @@ class Turn:
         rows = self._connection.execute("SELECT body FROM document WHERE kind = ? ORDER BY ref", (kind,))
         return [json.loads(body) for (body,) in rows]
 
+    def named(self, kind: str) -> list[tuple[str, Document]]:
+        """As `all`, with their names."""
+        rows = self._connection.execute("SELECT ref, body FROM document WHERE kind = ? ORDER BY ref", (kind,))
+        return [(ref, json.loads(body)) for ref, body in rows]
+
     def tell(self, event: Document) -> None:
         """Put an event into the outgoing mail: it stands if and only if what it tells of does."""
         self._connection.execute("INSERT INTO outgoing (body) VALUES (?)", (json.dumps(event),))

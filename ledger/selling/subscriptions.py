@@ -141,7 +141,7 @@ def _linked(ledger: Ledger, provider: Provider, customer_ref: str) -> str | None
     by_plan = sa.select(subscription.c.account_id).where(
         subscription.c.provider == provider.value, subscription.c.customer_ref == customer_ref
     )
-    means = [customer.c.account_id.in_(by_plan), customer.c.account_id.in_(by_card)]
+    means: list[sa.ColumnElement[bool]] = [customer.c.account_id.in_(by_plan), customer.c.account_id.in_(by_card)]
     if provider is Provider.STRIPE:
         means.insert(0, customer.c.stripe_id == customer_ref)
     wanted = sa.select(account.c.external_id).join(customer, customer.c.account_id == account.c.id)
