@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from ledger.commands import Before, Command, Outcome, effect, instant_faults, text_faults
 from ledger.context import Context, Read, Rows
-from ledger.core.amounts import micro_to_text
 from ledger.core.payments import IN_FLIGHT, PaymentState, Purpose
 from ledger.core.policy import Permission
 from ledger.core.records import Take
@@ -21,6 +20,7 @@ from ledger.gateways.provider import PaymentFacts, Progress, RefundFacts
 from ledger.journal import AccountState
 from ledger.models import account, batch, payment, provider_refund, saved_card
 from ledger.operations import told
+from ledger.operations.clawing import agree, is_settled
 from ledger.operations.payment_rows import Owner, PaymentRow, change_payment, load_payment_of, owner_of
 from ledger.operations.recharge import note_outcome
 from ledger.operations.sales import SAME_REFERENCE, package_reads, price_text
@@ -133,6 +133,8 @@ def follow_payment(context: Context, command: FollowPayment) -> Outcome:
     elif row.paid_at is None and row.state in IN_FLIGHT:
         after = _progress(after, facts)
     after = _given_back_whole(after, effects)
+    if not is_settled(row, after):
+        after = _agree(context, state, row, after, effects)
     _follow_refunds(context, facts, ours, effects)
     _keep_card(context, state, facts, card, effects)
     if row.purpose is Purpose.RECHARGE and after.state is not row.state:
@@ -234,6 +236,19 @@ def _given_back_whole(row: PaymentRow, effects: Effects) -> PaymentRow:
     return replace(row, state=PaymentState.FAILED, error="its money was given back at the provider, uncredited")
 
 
+def _agree(context: Context, state: AccountState, before: PaymentRow, row: PaymentRow, effects: Effects) -> PaymentRow:
+    """Take, freeze or put back credits, as the money does."""
+    clawed = agree(context, state, before, row)
+    if clawed.notes:
+        if effects.kind == FollowPayment.kind:
+            effects.kind = "claw_back"
+            effects.more["money"] = clawed.money
+        effects.takes, effects.returned, effects.expired = clawed.takes, clawed.returned, clawed.expired
+        effects.new_batches += clawed.new_batches
+        effects.notes += clawed.notes
+    return clawed.row
+
+
 def _follow_refunds(context: Context, facts: PaymentFacts, ours: Rows, effects: Effects) -> None:
     """Note how far the refunds are that this product asked for."""
     told_of = {one.ours: one for one in facts.refunds if one.ours is not None}
@@ -318,8 +333,3 @@ def _outcome(
         **effects.more,
     )
     return Outcome(receipt, state.id, context.at, nothing_to_do=nothing_to_do)
-
-
-def frozen_text(amount_micro: int) -> str:
-    """Such as "30 credits are frozen"."""
-    return f"{micro_to_text(amount_micro)} credits are frozen until the dispute is decided"
