@@ -166,8 +166,9 @@ def _is_stale(receipt: Receipt) -> bool:
 
 
 def _speaks_of_a_try(known: _Known, facts: PaymentFacts) -> bool:
-    """Whether a card was declined at a checkout that is still open: the checkout says how the payment stands."""
-    return facts.progress is Progress.FAILED and known.checkout_ref is not None and known.payment_ref is None
+    """Whether a card was declined at a checkout that may be paid by another: the checkout says how it stands."""
+    is_paid_otherwise = known.payment_ref != facts.payment_ref
+    return facts.progress is Progress.FAILED and known.checkout_ref is not None and is_paid_otherwise
 
 
 def _never_made(known: _Known, now: datetime) -> PaymentFacts:
