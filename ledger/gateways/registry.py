@@ -1,6 +1,9 @@
 """Which providers are set up, and the gateway to each: the one place that knows their names and their settings."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from pydantic import SecretStr
 
 from ledger.core.payments import Provider
 from ledger.errors import ProviderNotSetUp
@@ -11,7 +14,14 @@ from ledger.gateways.mock_store import MockStore
 from ledger.gateways.provider import Gateway
 from ledger.settings import settings
 
-# Below this path of the product the mock provider has its checkout pages.
+# Their SDKs take a second to import, which only who speaks to them should pay.
+if TYPE_CHECKING:
+    from ledger.gateways.polar import PolarGateway
+    from ledger.gateways.stripe import StripeGateway
+
+# Below this path of the product each payment has its page.
+PAY_PAGES = "pay"
+# Below this one the mock provider has its checkout pages.
 MOCK_PAGES = "pay/mock"
 
 
@@ -42,9 +52,12 @@ def set_up(ledger: Ledger) -> list[Provider]:
 
 def gateway(ledger: Ledger, provider: Provider) -> Gateway:
     """The gateway to a provider, with its keys. Raises ProviderNotSetUp."""
-    if provider is Provider.MOCK:
-        return mock(ledger)
-    raise ProviderNotSetUp(provider=provider.value, what="this product cannot speak to it yet.")
+    opened: dict[Provider, Callable[[Ledger], Gateway]] = {
+        Provider.MOCK: mock,
+        Provider.STRIPE: stripe,
+        Provider.POLAR: polar,
+    }
+    return opened[provider](ledger)
 
 
 def billing(ledger: Ledger, provider: Provider) -> Billing:
@@ -60,3 +73,39 @@ def mock(ledger: Ledger) -> MockGateway:
         raise ProviderNotSetUp(provider="mock", what="it works in a demo company only.")
     page_url = f"{settings().public_url.rstrip('/')}/{MOCK_PAGES}"
     return MockGateway(MockStore(settings().mock_provider_file), ledger.clock, page_url=page_url)
+
+
+def stripe(ledger: Ledger) -> "StripeGateway":
+    """Stripe, with the key of the settings. Raises ProviderNotSetUp."""
+    from ledger.gateways.stripe import StripeGateway
+
+    known = settings()
+    key = known.stripe_key.get_secret_value()
+    if not key:
+        raise ProviderNotSetUp(provider="stripe", what="set STRIPE_KEY.")
+    return StripeGateway(
+        key,
+        ledger.clock,
+        webhook_secrets=_each(known.stripe_webhook_secrets),
+        pay_page=f"{known.public_url.rstrip('/')}/{PAY_PAGES}",
+        automatic_tax=known.stripe_automatic_tax,
+        address=known.stripe_address,
+    )
+
+
+def polar(ledger: Ledger) -> "PolarGateway":
+    """Polar, with the access token of the settings. Raises ProviderNotSetUp."""
+    from ledger.gateways.polar import PolarGateway
+
+    known = settings()
+    token = known.polar_token.get_secret_value()
+    if not token:
+        raise ProviderNotSetUp(provider="polar", what="set POLAR_TOKEN.")
+    return PolarGateway(
+        token, ledger.clock, webhook_secrets=_each(known.polar_webhook_secrets), address=known.polar_address
+    )
+
+
+def _each(secrets: SecretStr) -> tuple[str, ...]:
+    """The secrets of a setting: one, or two with a comma while it is changed."""
+    return tuple(one.strip() for one in secrets.get_secret_value().split(",") if one.strip())
