@@ -131,7 +131,8 @@ class OurRefund:
 class OurPayment:
     """A payment in our books, with the batch and the refunds that belong to it.
 
-    ``is_settled``: our books say that the customer has paid. ``external_cents`` are refunds that others made at the provider, ``own_cents`` those that we asked for, as followed.
+    ``is_settled``: our books say that the customer has paid. ``external_cents`` are refunds that others made at the
+    provider, ``own_cents`` those that we asked for, as followed.
     """
 
     id: int

@@ -32,6 +32,7 @@ from ledger.queries.api_keys import api_keys
 from ledger.queries.approvals import approval_by_id, approvals, approvals_waiting
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
 from ledger.queries.files import given_since
+from ledger.queries.findings import finding_counts, finding_in_full, findings, findings_head, provider_runs
 from ledger.queries.holds import (
     event_by_id,
     event_parts,
@@ -136,6 +137,10 @@ __all__ = [
     "feature_days",
     "feature_prices",
     "find_customers",
+    "finding_counts",
+    "finding_in_full",
+    "findings",
+    "findings_head",
     "first_used_day",
     "forecast_day",
     "forecast_head",
@@ -173,6 +178,7 @@ __all__ = [
     "pool_members",
     "pools",
     "profiles",
+    "provider_runs",
     "purchases",
     "quantities",
     "recharge_candidates",
