@@ -126,7 +126,8 @@ def link_plan_price(context: Context, command: LinkPlanPrice) -> Outcome:
 
 def follow_subscription(context: Context, command: FollowSubscription) -> Outcome:
     facts, provider = command.facts, command.provider.value
-    running = load_running(context, command.account)
+    # Of each invoice: what is metered, a rollover, an allowance.
+    running = load_running(context, command.account, more=3 * len(command.invoices))
     before = Before.of(running.state, context.at)
     links, known = context.work.fetch(
         (_LINKS, {"provider": provider}), (_KNOWN, {"provider": provider, "account": command.account})
@@ -146,8 +147,7 @@ def follow_subscription(context: Context, command: FollowSubscription) -> Outcom
     if is_first:
         _take_over(context, running, command)
     running.customer_ref, running.followed_at = facts.customer_ref, facts.asked_at
-    running.reserve(context, 4 * len(current))
-    batches = bill_metered(context, running.state, command.provider, current)
+    batches = bill_metered(context, running, command.provider, current)
     running.new_batches += batches.values()
     for one in paid:
         price_ref = one.price_ref or facts.price_ref

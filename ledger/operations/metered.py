@@ -12,8 +12,9 @@ from ledger.core.records import CreditType
 from ledger.database import Prepared
 from ledger.gateways.billing import InvoiceFacts
 from ledger.journal import AccountState, BatchTerms, open_batch
-from ledger.models import batch, payment
+from ledger.models import payment
 from ledger.operations.grants import validity
+from ledger.operations.running import Running
 from ledger.operations.sales import SAME_REFERENCE
 from ledger.receipt import NewBatch
 
@@ -33,7 +34,7 @@ def has_metered(one: InvoiceFacts) -> bool:
 
 def bill_metered(
     context: Context,
-    state: AccountState,
+    running: Running,
     provider: Provider,
     invoices: Sequence[InvoiceFacts],
 ) -> dict[str, NewBatch]:
@@ -41,22 +42,22 @@ def bill_metered(
 
     A payment that somebody booked by hand is not booked again.
     """
+    wanted = [one for one in invoices if has_metered(one)]
+    if not wanted:
+        return {}
     made: dict[str, NewBatch] = {}
-    for one in invoices:
-        if not has_metered(one):
-            continue
-        same_reference, same_payment, batches, payments = context.work.fetch(
+    (rows,) = context.work.fetch(context.work.next_ids(payment, len(wanted)))
+    for one, payment_id in zip(wanted, context.work.ids_of(rows, len(wanted)), strict=True):
+        same_reference, same_payment = context.work.fetch(
             (SAME_REFERENCE, {"reference": _reference(one)}),
             (_SAME_PAYMENT, {"of_provider": provider.value, "of_ref": one.payment_ref or ""}),
-            context.work.next_ids(batch),
-            context.work.next_ids(payment),
         )
         if same_reference or same_payment:
             continue
-        batch_id, payment_id = context.work.ids_of(batches)[0], context.work.ids_of(payments)[0]
-        made[one.ref] = _buy(context, state, one, batch_id)
+        batch_id = running.ids.pop(0)
+        made[one.ref] = _buy(context, running.state, one, batch_id)
         if one.payment_ref:
-            context.queue(_INSERT_PAYMENT, _payment(context, state, provider, one, payment_id, batch_id))
+            context.queue(_INSERT_PAYMENT, _payment(context, running.state, provider, one, payment_id, batch_id))
     return made
 
 

@@ -192,14 +192,6 @@ class Running:
         zone = self.state.zone
         return paid.end(zone) > self.period.end and paid.first_day(zone) >= self.period.start
 
-    def reserve(self, context: Context, count: int) -> None:
-        """Take ids for so many batches and allocations more."""
-        batches, allocations = context.work.fetch(
-            context.work.next_ids(batch, count), context.work.next_ids(allocation, count)
-        )
-        self.ids += context.work.ids_of(batches, count)
-        self.allocation_ids += context.work.ids_of(allocations, count)
-
     def first_instant(self, day: date) -> datetime:
         """When a day begins in the customer's zone."""
         return end_of_day(day - timedelta(days=1), self.state.zone)
@@ -249,8 +241,11 @@ class Running:
         context.queue(_SET_TIER, {"id": self.state.id, "new_tier": tier})
 
 
-def load_running(context: Context, name: str) -> Running:
-    """Lock a customer and read its plan, with ids for all that may be due. Raises NotAllowedNow for a pool."""
+def load_running(context: Context, name: str, *, more: int = 0) -> Running:
+    """Lock a customer and read its plan, with ids for all that may be due and for ``more`` batches and allocations.
+
+    Raises NotAllowedNow for a pool.
+    """
     named = {"account": name}
     state, (plans, customers, subscriptions, given, paid) = context.load(
         name, (_PLANS, {}), (_IS_CUSTOMER, named), (_SUBSCRIPTION, named), (_GIVEN, named), (_PAID, named)
@@ -273,7 +268,12 @@ def load_running(context: Context, name: str) -> Running:
         due = len(running.ahead)
     elif running.status == "active":
         due = max(0, (running.today(context) - running.period.end).days // _DAYS_OF_SHORTEST_PERIOD + 1)
-    running.reserve(context, 2 * due + 1)
+    count = 2 * due + 1 + more
+    batches, allocations = context.work.fetch(
+        context.work.next_ids(batch, count), context.work.next_ids(allocation, count)
+    )
+    running.ids = context.work.ids_of(batches, count)
+    running.allocation_ids = context.work.ids_of(allocations, count)
     return running
 
 
