@@ -141,6 +141,13 @@ def due(ledger: Ledger, *, limit: int) -> list[Message]:
         return [_message(row) for row in connection.execute(statement)]
 
 
+def is_due(ledger: Ledger) -> bool:
+    """Whether any message waits for its turn now."""
+    statement = sa.select(inbox.c.event_id).where(_UNSETTLED, inbox.c.next_try_at <= ledger.clock.now()).limit(1)
+    with ledger.database.reading() as connection:
+        return connection.execute(statement).first() is not None
+
+
 def find(ledger: Ledger, provider: Provider, event_id: str) -> Message | None:
     """One message; None when it never came."""
     statement = sa.select(*_COLUMNS).where(*_is(provider, event_id))

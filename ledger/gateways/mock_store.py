@@ -50,6 +50,10 @@ class Turn:
         self._connection.execute("DELETE FROM outgoing")
         return [json.loads(body) for (body,) in rows]
 
+    def has_told(self) -> bool:
+        """Whether anything waits in the outgoing mail."""
+        return self._connection.execute("SELECT 1 FROM outgoing LIMIT 1").fetchone() is not None
+
 
 class MockStore:
     """The file, opened for one transaction at a time."""
@@ -71,6 +75,11 @@ class MockStore:
         """Events that were not delivered yet; they are forgotten here, as a provider forgets what was answered 200."""
         with self.turn() as turn:
             return turn.take_told()
+
+    def has_outgoing(self) -> bool:
+        """Whether there are events that were not delivered yet."""
+        with self.turn() as turn:
+            return turn.has_told()
 
 
 def new_ref(prefix: str) -> str:

@@ -26,6 +26,8 @@ LIFE_DAYS = 30
 TOKEN_MAX_CHARS = 1_000
 _NAME = "purchase links"
 _SIGNATURE_BYTES = 20
+# By the address of the database: every refusal for want of credits has a link in it, and the key never changes.
+_keys: dict[str, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,13 @@ def _sign(key: bytes, body: bytes) -> bytes:
 
 def _key(ledger: Ledger) -> bytes:
     """The key of this ledger, drawn when it is first needed; whoever draws first in a race wins."""
+    where = ledger.database.url.render_as_string(hide_password=True)
+    if where not in _keys:
+        _keys[where] = _kept_key(ledger)
+    return _keys[where]
+
+
+def _kept_key(ledger: Ledger) -> bytes:
     wanted = sa.select(secret.c.value).where(secret.c.name == _NAME)
     with ledger.database.reading() as connection:
         known = connection.execute(wanted).scalar_one_or_none()

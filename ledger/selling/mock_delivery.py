@@ -7,6 +7,14 @@ from ledger.gateways import registry
 from ledger.inbox import accept
 
 
+def has_outgoing(ledger: Ledger) -> bool:
+    """Whether the mock provider has something to tell."""
+    try:
+        return registry.mock(ledger).store.has_outgoing()
+    except ProviderNotSetUp:
+        return False
+
+
 def deliver(ledger: Ledger) -> int:
     """Hand over what the mock provider has to tell, in its order; answers how many messages. Nothing without a demo.
 

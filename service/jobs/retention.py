@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from analytics import frames
-from ledger import Ledger
+from ledger import Ledger, inbox
 from ledger.clock import SystemClock
 from ledger.derived import remove_old_derived
 from ledger.drafts import remove_old_drafts
@@ -22,5 +22,6 @@ def forget(ledger: Ledger, _progress: Progress) -> Figures:
         "runs": remove_old_runs(ledger, before=SystemClock().now() - kept),
         "drafts": remove_old_drafts(ledger, before=now - kept),
         "mails": forget_bodies(ledger, before=now - kept),
+        "messages": inbox.forget_bodies(ledger, before=now - kept),
         "forecasts": remove_old_derived(ledger, before=frames.today(now, ledger.company_zone) - kept),
     }

@@ -70,7 +70,7 @@ def run_due(
     """
     clock: Clock = SystemClock() if at is None else FixedClock(at)
     known = jobs.load_jobs(ledger)
-    if not (only or is_all) and not any(_is_due(known.get(step.name), clock.now()) for step in steps):
+    if not (only or is_all) and not any(_is_due(ledger, step, known.get(step.name), clock.now()) for step in steps):
         return Turn()
     mine = jobs.acquire(ledger, f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
     if mine is None:
@@ -85,7 +85,7 @@ def run_due(
                     break
                 # Asked anew each time: the steps before may have taken long.
                 before = jobs.load_jobs(ledger)[step.name]
-                if is_all or step.name in only or (not only and _is_due(before, clock.now())):
+                if is_all or step.name in only or (not only and _is_due(ledger, step, before, clock.now())):
                     ran.append(turn.run(step, before))
         except Stopped:
             pass  # what it was at is due again
@@ -129,7 +129,8 @@ class _Turn:
         run = Run(step.name, began, self.clock.now(), step.next_due_at(began, self.ledger.company_zone))
         # Every minute nothing happened is not worth a line of the log.
         is_idle = not any(figure for name, figure in figures.items() if name != "looked")
-        is_logged = step.every != MINUTE or before.fails > 0 or not is_idle
+        is_often = step.every is not None and step.every <= MINUTE
+        is_logged = not is_often or before.fails > 0 or not is_idle
         jobs.succeed(self.ledger, self.mine, run, result=figures, is_logged=is_logged)
         return Ran(step.name, figures)
 
@@ -155,8 +156,8 @@ class _Turn:
             jobs.progress(self.ledger, self.mine, step.name, done=done, total=total)
 
 
-def _is_due(known: Job | None, at: datetime) -> bool:
-    return known is None or known.due_at <= at
+def _is_due(ledger: Ledger, step: Step, known: Job | None, at: datetime) -> bool:
+    return known is None or step.is_due(ledger, known.due_at, at)
 
 
 def _mails(one: Job, *, fails: int, at: datetime, due_at: datetime, error: str = "") -> list[NewMail]:
