@@ -60,6 +60,16 @@ def time_left_cents(paid: Paid, *, at: datetime) -> int:
     return divide_rounding_half_up(paid.cost_cents * left, life)
 
 
+def with_tax_cents(net_cents: int, *, given_back_cents: int, price_cents: int, total_cents: int) -> int:
+    """What is given back to the card for a refund without tax: with the tax that was paid on it.
+
+    Args: the refund; what earlier refunds of that payment gave back without tax; what it cost without and with tax.
+    Differences of cumulative shares, so that refunds of the whole price give back the whole payment.
+    """
+    before = divide_rounding_half_up(total_cents * given_back_cents, price_cents)
+    return divide_rounding_half_up(total_cents * (given_back_cents + net_cents), price_cents) - before
+
+
 def _cost_of(paid: Paid, part_micro: int) -> int:
     return share_of_cost_cents(paid.cost_cents, part_micro=part_micro, whole_micro=paid.granted_micro)
 

@@ -33,7 +33,9 @@ _FORECAST = Prepared(
 _OF_ACCOUNT = sa.and_(
     payment.c.account_id == sa.bindparam("of", type_=sa.BigInteger), payment.c.purpose == Purpose.RECHARGE.value
 )
-_IN_FLIGHT = Prepared(sa.select(payment.c.name).where(_OF_ACCOUNT, payment.c.state.in_([s.value for s in IN_FLIGHT])))
+_IN_FLIGHT = Prepared(
+    sa.select(payment.c.name).where(_OF_ACCOUNT, sa.or_(*(payment.c.state == s.value for s in IN_FLIGHT)))
+)
 _REST = Prepared(
     sa.update(recharge_rule)
     .where(recharge_rule.c.account_id == sa.bindparam("of", type_=sa.BigInteger))
@@ -44,7 +46,8 @@ _SPENT = Prepared(
         sa.cast(sa.func.coalesce(sa.func.sum(payment.c.price_cents), 0), sa.BigInteger),
     ).where(
         _OF_ACCOUNT,
-        payment.c.state.not_in([PaymentState.FAILED.value, PaymentState.EXPIRED.value]),
+        payment.c.state != PaymentState.FAILED.value,
+        payment.c.state != PaymentState.EXPIRED.value,
         payment.c.currency == sa.bindparam("currency", type_=sa.Text),
         payment.c.created_at >= sa.bindparam("since", type_=payment.c.created_at.type),
     )

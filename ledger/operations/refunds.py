@@ -1,23 +1,27 @@
 """Refunds: paid credits leave the shelf and their share of the price is to be given back.
 
-The books say how much to whom; the payment itself is given back by whoever handles payments.
+The books say how much to whom. What was paid at a provider is given back there by the product, when that is wanted; all
+else by whoever handles payments.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from ledger.commands import Before, Command, Outcome, Reason, amount_faults, effect, text_faults
-from ledger.context import Context
+from ledger.context import Context, Rows
 from ledger.core.amounts import Money, micro_to_text
+from ledger.core.payments import Provider, RefundTo
 from ledger.core.policy import Permission
 from ledger.core.records import Batch, Bucket, CreditType, Take
-from ledger.core.refunds import Paid, RefundPolicy, plan_refund
+from ledger.core.refunds import Paid, RefundPolicy, plan_refund, with_tax_cents
 from ledger.database import Prepared
 from ledger.errors import BatchClosed, Fault, NotAllowedNow, NotFound
 from ledger.journal import Line, post
-from ledger.models import batch, refund
+from ledger.models import batch, payment, provider_refund, refund
+from ledger.operations.sales import price_text
 
 _PAID = Prepared(
     sa.select(batch.c.granted_micro, batch.c.cost_cents, batch.c.currency).where(
@@ -31,7 +35,7 @@ _REFUNDED = Prepared(
 )
 
 
-def _root() -> Prepared:
+def _root() -> sa.CTE:
     """Who paid, and by which payment: the batch from which the given one was split off, however often it moved on."""
     line = (
         sa.select(batch.c.id, batch.c.parent_id, batch.c.account_id, batch.c.reference)
@@ -41,11 +45,38 @@ def _root() -> Prepared:
     above = sa.select(batch.c.id, batch.c.parent_id, batch.c.account_id, batch.c.reference).join(
         line, batch.c.id == line.c.parent_id
     )
-    whole = line.union_all(above)
-    return Prepared(sa.select(whole.c.account_id, whole.c.reference).where(whole.c.parent_id.is_(None)))
+    return line.union_all(above)
 
 
-_PAYER = _root()
+_ROOT = _root()
+_PAYER = Prepared(sa.select(_ROOT.c.account_id, _ROOT.c.reference).where(_ROOT.c.parent_id.is_(None)))
+_SENT_BACK = (
+    sa.select(sa.cast(sa.func.coalesce(sa.func.sum(refund.c.cents), 0), sa.BigInteger))
+    .join(provider_refund, provider_refund.c.refund_id == refund.c.id)
+    # One that failed may be tried again as another row of the same refund.
+    .where(provider_refund.c.payment_id == payment.c.id, provider_refund.c.state != "replaced")
+    .correlate(payment)
+    .scalar_subquery()
+)
+# The payment that bought the batch, and what refunds sent to its provider gave back of its price, without tax.
+_PAYMENT = Prepared(
+    sa.select(
+        payment.c.id,
+        payment.c.name,
+        payment.c.provider,
+        payment.c.price_cents,
+        payment.c.total_cents,
+        payment.c.paid_currency,
+        payment.c.refunded_cents,
+        payment.c.own_refunds_cents,
+        payment.c.lost_cents,
+        payment.c.disputed_cents,
+        _SENT_BACK,
+    )
+    .join(batch, batch.c.id == payment.c.batch_id)
+    .join(_ROOT, sa.and_(_ROOT.c.id == batch.c.id, _ROOT.c.parent_id.is_(None)))
+)
+_INSERT_SENDING = Prepared(sa.insert(provider_refund).inline())
 _INSERT_REFUND = Prepared(sa.insert(refund).inline())
 
 
@@ -54,7 +85,8 @@ class RefundPurchase(Command):
     """Take paid credits off the shelf and say what money goes back for them, in ``money`` of the receipt.
 
     ``amount_micro`` None takes everything that is neither used nor held when it is booked. What was transferred is
-    refunded to the account that paid for it.
+    refunded to the account that paid for it. ``to`` says who gives the money back: whoever handles payments (outside),
+    or the provider at which the batch was paid, with the tax on it, to the card or as balance there.
     """
 
     kind: ClassVar[str] = "refund"
@@ -64,6 +96,7 @@ class RefundPurchase(Command):
     batch_id: int
     amount_micro: int | None
     reason: Reason
+    to: RefundTo = RefundTo.OUTSIDE
 
     def faults(self) -> list[Fault]:
         found = text_faults("account", self.account) + self.reason.faults()
@@ -72,8 +105,13 @@ class RefundPurchase(Command):
 
 def refund_purchase(context: Context, command: RefundPurchase) -> Outcome:
     wanted = {"batch_id": command.batch_id}
-    state, (bought, given_back, payer, ids) = context.load(
-        command.account, (_PAID, wanted), (_REFUNDED, wanted), (_PAYER, wanted), context.work.next_ids(refund)
+    state, (bought, given_back, payer, payments, ids) = context.load(
+        command.account,
+        (_PAID, wanted),
+        (_REFUNDED, wanted),
+        (_PAYER, wanted),
+        (_PAYMENT, wanted),
+        context.work.next_ids(refund),
     )
     found = context.load_batch(state, command.batch_id)
     if found is None:
@@ -109,6 +147,9 @@ def refund_purchase(context: Context, command: RefundPurchase) -> Outcome:
         "transaction_id": context.transaction_id,
     }
     context.queue(_INSERT_REFUND, values)
+    notes: tuple[str, ...] = ()
+    if command.to is not RefundTo.OUTSIDE:
+        notes = _send(context, command, payments, refund_id=values["id"], cents=cents, currency=currency)
     takes = (Take(found.id, found.credit_type, amount),)
     receipt = effect(
         command.kind,
@@ -118,8 +159,75 @@ def refund_purchase(context: Context, command: RefundPurchase) -> Outcome:
         takes=takes,
         money=Money(cents, currency),
         subject_id=values["id"],
+        notes=notes,
     )
     return Outcome(receipt, state.id, context.at, command.reason, weight_micro=amount)
+
+
+def sending_name(context: Context) -> str:
+    """Our name of money that a provider gives back: of one key of a command there is one."""
+    return "ref_" + hashlib.sha256(f"{context.actor.id}|{context.key}".encode()).hexdigest()[:24]
+
+
+def queue_sending(
+    context: Context, *, payment_id: int, refund_id: int | None, to: RefundTo, cents: int, currency: str
+) -> str:
+    """Write down money that a provider is to give back, for the job that asks it; answers our name of that."""
+    name = sending_name(context)
+    values = {
+        "name": name,
+        "refund_id": refund_id,
+        "payment_id": payment_id,
+        "sent_to": to.value,
+        "cents": cents,
+        "currency": currency,
+        "state": "asked",
+        "provider_ref": None,
+        "tries": 0,
+        "next_try_at": context.at,
+        "error": "",
+        "asked_at": context.at,
+        "ended_at": None,
+        "made_by_id": context.transaction_id,
+    }
+    context.queue(_INSERT_SENDING, values)
+    return name
+
+
+def _send(
+    context: Context, command: RefundPurchase, payments: Rows, *, refund_id: int, cents: int, currency: str
+) -> tuple[str, ...]:
+    """Have the provider give the money back that the batch was paid with there, with its tax; answers what to tell.
+
+    Raises NotAllowedNow when the batch was not paid at a provider, or the provider has not that much left of it.
+    """
+    if not payments:
+        raise NotAllowedNow(
+            f"Batch {command.batch_id} was not paid at a provider, so nothing can be given back there; choose to give "
+            "the money back by hand."
+        )
+    payment_id, name, provider, price, total, paid_in, gone, own, lost, disputed, before = payments[0]
+    if command.to is RefundTo.BALANCE and provider == Provider.POLAR.value:
+        raise NotAllowedNow(
+            "Polar keeps no balance for its customers; choose the card, or give the money back by hand."
+        )
+    # A payment that somebody adopted may have been made in another currency, or for another price.
+    with_tax = with_tax_cents(cents, given_back_cents=before, price_cents=price, total_cents=total)
+    left = total - lost - disputed - (gone - own) - _asked_for(before, price, total)
+    if paid_in != currency or not 0 < with_tax <= left:
+        raise NotAllowedNow(
+            f"{provider.capitalize()} has {price_text(Money(max(left, 0), paid_in))} of {name} left to give back, and "
+            f"{price_text(Money(with_tax, currency))} are asked for; give the money back by hand."
+        )
+    queue_sending(context, payment_id=payment_id, refund_id=refund_id, to=command.to, cents=with_tax, currency=currency)
+    where = "to the card" if command.to is RefundTo.CARD else "to the customer's balance there"
+    tax = f", {price_text(Money(with_tax - cents, currency))} of it tax" if with_tax != cents else ""
+    return (f"{provider.capitalize()} gives back {price_text(Money(with_tax, currency))} {where}{tax}",)
+
+
+def _asked_for(given_back_cents: int, price_cents: int, total_cents: int) -> int:
+    """What earlier refunds gave back with tax, sent or about to be."""
+    return with_tax_cents(given_back_cents, given_back_cents=0, price_cents=price_cents, total_cents=total_cents)
 
 
 def _amount(context: Context, found: Batch, command: RefundPurchase) -> int:

@@ -69,7 +69,7 @@ from ledger.queries.mail import MailFilter, blocked_addresses, mail_in_full, mai
 from ledger.queries.plans import allocations, subscriptions
 from ledger.queries.recharge import recharge_candidates, recharge_rules, recharges_begun, recharges_in, saved_cards
 from ledger.queries.referrals import referral_codes, referral_counts, referral_programmes, referrals
-from ledger.queries.refunds import overdrafts, refundable, refunds
+from ledger.queries.refunds import overdrafts, provider_refunds, refundable, refunds, refunds_to_send
 from ledger.queries.sharing import gift_code_sets, gift_codes, member_usage, pool_counters, pool_members, pools
 from ledger.queries.shelf import (
     balances,
@@ -178,6 +178,7 @@ __all__ = [
     "pool_members",
     "pools",
     "profiles",
+    "provider_refunds",
     "provider_runs",
     "purchases",
     "quantities",
@@ -191,6 +192,7 @@ __all__ = [
     "referrals",
     "refundable",
     "refunds",
+    "refunds_to_send",
     "saved_cards",
     "schema_version",
     "spendable",

@@ -30,11 +30,14 @@ def recharge_candidates(*, at: datetime) -> sa.Select[Any]:
     usable = (
         sa.select(total(free(at)))
         .where(batch.c.account_id == account.c.id, ~batch.c.is_spent, is_open(at))
+        .correlate(account)
         .scalar_subquery()
     )
+    other = forecast_run.alias("other")
     newest = (
-        sa.select(sa.func.max(forecast_run.c.as_of))
-        .where(forecast_run.c.account_id == recharge_rule.c.account_id)
+        sa.select(sa.func.max(other.c.as_of))
+        .where(other.c.account_id == recharge_rule.c.account_id)
+        .correlate(recharge_rule)
         .scalar_subquery()
     )
     flying = sa.exists().where(

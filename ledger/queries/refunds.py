@@ -1,12 +1,13 @@
 """Statements about debt and refunds: what may still be refunded, what was, who may owe how much."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from ledger.core.records import CreditType
-from ledger.models import account, approval, batch, customer, refund, transaction
+from ledger.models import account, approval, batch, customer, payment, provider_refund, refund, transaction
 from ledger.queries.parts import account_id, held, page, total
 
 _PAYER = account.alias("payer")
@@ -132,3 +133,54 @@ def overdrafts(account_name: str) -> sa.Select[Any]:
         )
         .where(account.c.external_id == account_name)
     )
+
+
+def refunds_to_send(*, at: datetime) -> sa.Select[Any]:
+    """Money that a provider is to be asked about now, oldest first, with the payment that it goes back to."""
+    return (
+        sa.select(
+            provider_refund,
+            payment.c.name.label("payment"),
+            payment.c.provider,
+            payment.c.payment_ref,
+            payment.c.customer_ref,
+        )
+        .join(payment, payment.c.id == provider_refund.c.payment_id)
+        .where(
+            provider_refund.c.state.in_(["asked", "sent"]),
+            provider_refund.c.next_try_at <= at,
+            payment.c.payment_ref.is_not(None),
+        )
+        .order_by(provider_refund.c.id)
+    )
+
+
+def provider_refunds(account_name: str | None = None, *, states: Sequence[str] = ()) -> sa.Select[Any]:
+    """Money that providers were asked to give back, newest first: of one customer or of all, in some states or all."""
+    statement = (
+        sa.select(
+            provider_refund.c.name,
+            provider_refund.c.sent_to,
+            provider_refund.c.cents,
+            provider_refund.c.currency,
+            provider_refund.c.state,
+            provider_refund.c.provider_ref,
+            provider_refund.c.tries,
+            provider_refund.c.next_try_at,
+            provider_refund.c.error,
+            provider_refund.c.asked_at,
+            provider_refund.c.ended_at,
+            provider_refund.c.made_by_id,
+            payment.c.name.label("payment"),
+            payment.c.provider,
+            account.c.external_id.label("account"),
+            customer.c.name.label("customer"),
+        )
+        .select_from(provider_refund.join(payment, payment.c.id == provider_refund.c.payment_id))
+        .join(account, account.c.id == payment.c.account_id)
+        .outerjoin(customer, customer.c.account_id == account.c.id)
+        .order_by(provider_refund.c.id.desc())
+    )
+    if account_name is not None:
+        statement = statement.where(account.c.external_id == account_name)
+    return statement.where(provider_refund.c.state.in_(states)) if states else statement

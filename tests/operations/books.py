@@ -204,13 +204,16 @@ def _of_packages(rows: Rows) -> Iterator[str]:
         if batch["parent_id"] is not None or "package_id" not in details or batch["made_by_id"] in reversed_ids:
             continue
         version = versions[details["package_id"]]
-        bought[batch["account_id"], version["code"]] += 1
+        # One payment may buy a package several times.
+        count = details.get("quantity", 1)
+        bought[batch["account_id"], version["code"]] += count
         sold = (batch["granted_micro"], batch["cost_cents"], batch["currency"])
-        if sold != (version["credits_micro"], version["price_cents"], version["currency"]):
+        if sold != (count * version["credits_micro"], count * version["price_cents"], version["currency"]):
             yield f"batch {batch['id']} was not sold as package {version['code']}: {sold}"
         if details["package"] != version["code"] or not _in_force(version, batch["granted_at"]):
             yield f"batch {batch['id']} was sold as package {version['code']} when that was not for sale"
-        if bought[batch["account_id"], version["code"]] > (version["per_customer_limit"] or len(rows["batch"])):
+        limit = version["per_customer_limit"]
+        if limit is not None and bought[batch["account_id"], version["code"]] > limit:
             yield f"batch {batch['id']} is more of package {version['code']} than one customer may buy"
 
 
