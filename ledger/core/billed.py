@@ -39,8 +39,13 @@ class PaidPeriod:
         return next_midnight(self.starts_at, zone) == period.end < self.end(zone)
 
     def days(self, zone: ZoneInfo) -> Period:
-        """Its days when nothing came before: from the day on which it begins."""
+        """Its days when it follows none: from the day on which it begins."""
         return Period(self.first_day(zone), self.end(zone))
+
+    def days_between(self, zone: ZoneInfo) -> Period:
+        """Its days between a period before and one after it, where it has any of its own."""
+        start = next_midnight(self.starts_at, zone)
+        return Period(start, self.end(zone)) if start < self.end(zone) else self.days(zone)
 
 
 def next_midnight(at: datetime, zone: ZoneInfo) -> date:

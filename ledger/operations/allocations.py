@@ -167,7 +167,7 @@ def upgrade_period(context: Context, running: Running, paid: PaidPeriod) -> None
 def give_late(context: Context, running: Running, paid: PaidPeriod) -> None:
     """Give what was paid for a period after a later one had begun, as far as it is not over, beside that one."""
     zone = running.state.zone
-    period, terms = paid.days(zone), terms_paid_for(running, paid.plan_code, at=paid.starts_at)
+    period, terms = paid.days_between(zone), terms_paid_for(running, paid.plan_code, at=paid.starts_at)
     amount = prorated_micro(terms.credits_micro, days=period.days, of_days=whole_days(period, months=terms.months))
     past = (terms, period)
     if not _was_given(context, running, past):

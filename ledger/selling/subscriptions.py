@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from ledger.core.payments import Provider
 from ledger.core.policy import SYSTEM
+from ledger.digest import digest_of
 from ledger.errors import LedgerError, NotFound
 from ledger.facade import Ledger
 from ledger.gateways import registry
@@ -55,7 +56,8 @@ def follow_subscription(ledger: Ledger, provider: Provider, ref: str) -> Followe
         return Followed(f"subscription {ref} is of the customer {facts.customer_ref}, who is nobody here")
     invoices = tuple(replace(one, raw={}) for one in billing.invoices(ref))
     command = FollowSubscription(name, provider, replace(facts, raw={}), invoices)
-    key = f"follow:{provider}:{ref}:{facts.asked_at.isoformat()}"
+    # The same answer is followed once; what it says has the time in it at which it was given.
+    key = f"follow:{provider}:{digest_of(command)}"
     receipt = ledger.execute(command, actor=SYSTEM, key=key)
     if receipt.transaction_id is None:
         return Followed(f"subscription {ref} of {name}: nothing has changed", name)

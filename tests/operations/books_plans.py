@@ -5,7 +5,7 @@ Plain Python over plain rows, and the rules written down a second time on purpos
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,7 @@ def of_plans(rows: Rows) -> Iterator[str]:
             yield f"batch {batch['id']} says it came from a plan, but was never allocated"
     for account_id, given in of_account.items():
         yield from _of_periods(rows, given, plans)
+        yield from _of_invoices(rows, account_id, given)
         yield from _of_subscription(rows, account_id, given)
     for subscription in rows["subscription"]:
         if subscription["account_id"] not in of_account:
@@ -68,10 +69,11 @@ def _of_periods(rows: Rows, given: list[Row], plans: dict[int, Row]) -> Iterator
     for one in allowances:
         # Only the first period of a plan may be a part of one.
         is_first = kinds[one["transaction_id"]] == "start_plan"
-        if before is not None and before["period_end"] > one["period_start"]:
+        is_billed = _invoice_of(rows, one) is not None
+        if before is not None and before["period_end"] > one["period_start"] and not is_billed:
             yield f"allowances {before['id']} and {one['id']} overlap"
         promised = plans[one["plan_id"]]["credits_micro"]
-        if one["amount_micro"] > promised or (one["amount_micro"] != promised and not is_first):
+        if one["amount_micro"] > promised or (one["amount_micro"] != promised and not is_first and not is_billed):
             yield f"allowance {one['id']} gave {one['amount_micro']} of {promised}"
         before = one
     bounds = {(one["period_start"], one["period_end"]) for one in allowances}
@@ -80,6 +82,37 @@ def _of_periods(rows: Rows, given: list[Row], plans: dict[int, Row]) -> Iterator
             yield f"allocation {one['id']} belongs to no period"
         if one["kind"] == "rollover":
             yield from _of_rollover(rows, one, given, plans)
+
+
+def _invoice_of(rows: Rows, one: Row) -> Row | None:
+    """The paid invoice that an allowance is of: the one whose period ends on the same day."""
+    zone = ZoneInfo(next(row["zone"] for row in rows["account"] if row["id"] == one["account_id"]))
+    ends = _midnight(one["period_end"], zone)
+    return next(
+        (
+            row
+            for row in rows["billed_invoice"]
+            if row["account_id"] == one["account_id"] and timedelta() <= ends - row["period_end"] < timedelta(hours=25)
+        ),
+        None,
+    )
+
+
+def _of_invoices(rows: Rows, account_id: int, given: list[Row]) -> Iterator[str]:
+    """One allowance for the invoices of one period, never before they were paid."""
+    ends = [one["period_end"] for one in given if one["kind"] == "allowance" and _invoice_of(rows, one)]
+    for end in {end for end in ends if ends.count(end) > 1}:
+        yield f"account {account_id} was given two allowances until {end}"
+    batches = {row["id"]: row for row in rows["batch"]}
+    for one in given:
+        invoice = _invoice_of(rows, one)
+        if (
+            invoice
+            and one["batch_id"]
+            and batches[one["batch_id"]]["effective_at"]
+            < min(row["paid_at"] for row in rows["billed_invoice"] if row["account_id"] == account_id)
+        ):
+            yield f"allocation {one['id']} was usable before anything was paid"
 
 
 def _of_rollover(rows: Rows, one: Row, given: list[Row], plans: dict[int, Row]) -> Iterator[str]:
@@ -99,7 +132,8 @@ def _of_rollover(rows: Rows, one: Row, given: list[Row], plans: dict[int, Row]) 
 
 def _of_subscription(rows: Rows, account_id: int, given: list[Row]) -> Iterator[str]:
     found = next(row for row in rows["subscription"] if row["account_id"] == account_id)
-    newest = max((one for one in given if one["kind"] != "rollover"), key=lambda one: one["id"])
+    # What was paid for late is given after what came later.
+    newest = max((one for one in given if one["kind"] != "rollover"), key=lambda one: (one["period_start"], one["id"]))
     stated = (found["plan_id"], found["period_start"], found["period_end"])
     proven = (newest["plan_id"], newest["period_start"], newest["period_end"])
     if stated != proven:
