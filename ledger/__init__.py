@@ -49,6 +49,7 @@ from ledger.operations.approvals import AskApproval, DecideApproval
 from ledger.operations.billed_plans import FollowSubscription, LinkPlanPrice
 from ledger.operations.catalog import DefineBundle, DefinePackage, SetFeaturePrice
 from ledger.operations.corrections import AdjustBalance, VoidBatch
+from ledger.operations.deciding import DecidePayment
 from ledger.operations.expiry import ExpireDue
 from ledger.operations.extensions import ExtendExpiry
 from ledger.operations.files import BookFile, FileRow, UndoFile
@@ -71,6 +72,7 @@ from ledger.operations.programmes import (
     DisableReferralCode,
     EndReferralProgramme,
 )
+from ledger.operations.provider_prices import NoteProviderPrices, ProviderPrice
 from ledger.operations.purchases import AdoptPayment, NoteCheckout, StartPurchase
 from ledger.operations.rebuilds import RebuildTotals
 from ledger.operations.recharge import ResumeRecharge, SetRechargeRule
@@ -79,6 +81,7 @@ from ledger.operations.referrals import InviteReferral, JoinReferral
 from ledger.operations.refunds import RefundPurchase
 from ledger.operations.reversals import ReverseTransaction
 from ledger.operations.rewards import QualifyReferral, RefuseReferral, ReleaseReferral
+from ledger.operations.sendings import RetryProviderRefund
 from ledger.operations.setup import ChangeCustomer, OpenAccount
 from ledger.operations.transfers import GiftCredits, TransferCredits
 from ledger.operations.usage import RecordUsage, RecordUsageBulk, UsageEvent
@@ -119,6 +122,7 @@ __all__ = [
     "CreateReferralCode",
     "CreditType",
     "DecideApproval",
+    "DecidePayment",
     "DefineBundle",
     "DefinePackage",
     "DefinePlan",
@@ -163,6 +167,7 @@ __all__ = [
     "NotPermitted",
     "NotSetUp",
     "NoteCheckout",
+    "NoteProviderPrices",
     "OpenAccount",
     "OpenLead",
     "OpenPool",
@@ -174,6 +179,7 @@ __all__ = [
     "PoolMember",
     "Provider",
     "ProviderNotSetUp",
+    "ProviderPrice",
     "ProviderRefused",
     "ProviderUnavailable",
     "Purpose",
@@ -197,6 +203,7 @@ __all__ = [
     "ReopenFinding",
     "ReopenPeriod",
     "ResumeRecharge",
+    "RetryProviderRefund",
     "ReverseTransaction",
     "RevokeApiKey",
     "Role",

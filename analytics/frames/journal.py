@@ -23,6 +23,7 @@ KIND_WORDS = {
     "set_feature_price": "Price set",
     "define_package": "Package defined",
     "define_bundle": "Bundle defined",
+    "note_provider_prices": "Catalogue pushed to a provider",
     "grant": "Granted",
     "top_up": "Topped up",
     "adjust": "Adjusted",
@@ -47,6 +48,16 @@ KIND_WORDS = {
     "set_pool_members": "Members of a pool changed",
     "expire": "Expired",
     "refund": "Refunded",
+    "start_purchase": "Purchase begun",
+    "note_checkout": "Checkout opened",
+    "adopt_payment": "Payment adopted",
+    "decide_payment": "Blocked payment decided",
+    "follow_payment": "Payment followed",
+    "purchase": "Bought",
+    "claw_back": "Taken back, its money is gone",
+    "put_back": "Put back, its money is back",
+    "freeze": "Frozen by a dispute",
+    "thaw": "No longer frozen by a dispute",
     "overdraft": "Overdraft set",
     "define_plan": "Plan defined",
     "start_plan": "Plan started",
@@ -339,8 +350,8 @@ def _transaction(row: Any, owners: Mapping[int, str], seen_by: str | None = None
     available, balance = others if is_other else ((row.available[1], row.balance[1]) if row.available else (0, 0))
     touched = [(one[0], one[1]) for one in (*made, *takes, *returned)]
     # Credits that are held stay on the shelf: what is set aside was not taken, what is released did not come.
-    came = [*made, *([] if row.kind in HOLD_KINDS else returned)]
-    went = [*expired, *([] if row.kind == "place_hold" else takes)]
+    came = [*made, *([] if row.kind in HOLD_KINDS or row.kind == "thaw" else returned)]
+    went = [*expired, *([] if row.kind in ("place_hold", "freeze") else takes)]
     amount = sum(one[2] for one in came) - sum(one[2] for one in went) - (0 if is_other else _owed(row))
     kinds = {kind for _, kind in touched}
     # A single event is charged by a receipt without counts.
