@@ -191,7 +191,7 @@ def refusals() -> dict[Provider, Refusals]:
 
 def forget_bodies(ledger: Ledger, *, before: datetime) -> int:
     """Empty the bodies of messages that came before an instant and have ended; answers how many."""
-    old = sa.update(inbox).where(inbox.c.received_at < before, inbox.c.body != "", ~_UNSETTLED)
+    old = sa.update(inbox).where(inbox.c.received_at < before, inbox.c.body != "", inbox.c.settled_at.is_not(None))
     with answering(), ledger.database.engine.begin() as connection:
         return connection.execute(old.values(body="")).rowcount
 

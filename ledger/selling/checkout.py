@@ -23,6 +23,7 @@ from ledger.mail.words import web_address
 from ledger.models import account, batch, customer, package, payment, provider_price, transaction
 from ledger.operations.purchases import NoteCheckout, StartPurchase
 from ledger.operations.setup import ChangeCustomer
+from ledger.receipt import Receipt
 from ledger.selling.follow import follow
 from ledger.settings import settings
 
@@ -92,10 +93,7 @@ def sell(
     # Before anything is written: a provider without keys sells nothing.
     registry.gateway(ledger, provider)
     command = StartPurchase(account, package, provider, quantity=quantity, saves_card=saves_card)
-    receipt = ledger.execute(command, actor=actor, key=key)
-    assert receipt.subject_id is not None
-    sale = _load(ledger, payment.c.id == receipt.subject_id)
-    assert sale is not None
+    sale = sale_of(ledger, ledger.execute(command, actor=actor, key=key))
     return finish(ledger, sale, success_url=success_url, cancel_url=cancel_url)
 
 
@@ -149,6 +147,26 @@ def load_sale(ledger: Ledger, payment_name: str) -> Sale:
     found = _load(ledger, payment.c.name == payment_name) if not text_faults("payment", payment_name) else None
     if found is None:
         raise NotFound(what="payment", id=payment_name)
+    return found
+
+
+def load_sales(ledger: Ledger, name: str, *, before: int | None, limit: int) -> list[tuple[int, Sale]]:
+    """Payments of an account with the numbers of their rows, newest first; only those before a row. Raises NotFound."""
+    with ledger.database.reading() as connection:
+        id_ = connection.execute(sa.select(account.c.id).where(account.c.external_id == name)).scalar_one_or_none()
+        if id_ is None:
+            raise NotFound(what="account", id=name)
+        wanted = _SALES.where(payment.c.account_id == id_).order_by(payment.c.id.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(payment.c.id < before)
+        return [(row.id, _sale(row)) for row in connection.execute(wanted)]
+
+
+def sale_of(ledger: Ledger, receipt: Receipt) -> Sale:
+    """The sale that a receipt of StartPurchase began."""
+    found = _load(ledger, payment.c.id == receipt.subject_id)
+    if found is None:
+        raise NotFound(what="payment", id=str(receipt.subject_id))
     return found
 
 
@@ -221,26 +239,29 @@ def _ends_at(ledger: Ledger, sale: Sale) -> datetime:
 
 
 def _load(ledger: Ledger, condition: sa.ColumnElement[bool]) -> Sale | None:
-    statement = (
-        sa.select(
-            payment,
-            account.c.external_id.label("account"),
-            package.c.code,
-            package.c.label,
-            batch.c.made_by_id.label("batch_made_by_id"),
-            transaction.c.recorded_at.label("credited_at"),
-        )
-        .select_from(payment)
-        .join(account, account.c.id == payment.c.account_id)
-        .outerjoin(package, package.c.id == payment.c.package_id)
-        .outerjoin(batch, batch.c.id == payment.c.batch_id)
-        .outerjoin(transaction, transaction.c.id == batch.c.made_by_id)
-        .where(condition)
-    )
     with ledger.database.reading() as connection:
-        row: Any = connection.execute(statement).one_or_none()
-    if row is None:
-        return None
+        row = connection.execute(_SALES.where(condition)).one_or_none()
+    return None if row is None else _sale(row)
+
+
+_SALES: sa.Select[Any] = (
+    sa.select(
+        payment,
+        account.c.external_id.label("account"),
+        package.c.code,
+        package.c.label,
+        batch.c.made_by_id.label("batch_made_by_id"),
+        transaction.c.recorded_at.label("credited_at"),
+    )
+    .select_from(payment)
+    .join(account, account.c.id == payment.c.account_id)
+    .outerjoin(package, package.c.id == payment.c.package_id)
+    .outerjoin(batch, batch.c.id == payment.c.batch_id)
+    .outerjoin(transaction, transaction.c.id == batch.c.made_by_id)
+)
+
+
+def _sale(row: Any) -> Sale:
     state = PaymentState(row.state)
     return Sale(
         row.name,

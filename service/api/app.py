@@ -17,7 +17,20 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger import Ledger
-from service.api import approvals, balance, corrections, customers, docs, errors, grants, holds, plans, reports, usage
+from service.api import (
+    approvals,
+    balance,
+    corrections,
+    customers,
+    docs,
+    errors,
+    grants,
+    holds,
+    plans,
+    purchases,
+    reports,
+    usage,
+)
 from service.api.auth import NEEDS_KEY, Service
 from service.api.frame import Frame
 
@@ -29,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     corrections.router,
     approvals.router,
     plans.router,
+    purchases.router,
     reports.router,
     # Its last path takes everything behind /customers/.
     customers.router,

@@ -28,6 +28,7 @@ TAGS = [
     {"name": "Holds", "description": "Credits set aside for work whose cost is not known yet."},
     {"name": "Balance", "description": "What customers have, and whether they can afford something."},
     {"name": "Grants and top-ups", "description": "Credits that come: given, paid elsewhere, out of a gift code."},
+    {"name": "Purchases", "description": "Selling packages on the page of a payment provider."},
     {"name": "Corrections", "description": "Credits that are put right or moved, with a reason."},
     {"name": "Approvals", "description": "Asking a second person for what nobody may do alone."},
     {"name": "Plans", "description": "Subscription plans of customers."},

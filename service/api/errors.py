@@ -14,12 +14,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from ledger import (
     InsufficientCredits,
     InvalidCommand,
+    Ledger,
     LedgerCorrupt,
     LedgerError,
     LimitReached,
@@ -29,6 +31,7 @@ from ledger import (
     Unavailable,
     micro_to_text,
 )
+from ledger.selling.links import purchase_address
 from ledger.settings import settings
 
 API_PATH = "/api/v1"
@@ -120,8 +123,8 @@ def problem(
     return ProblemResponse(to_json(body | members), status_code=status, headers=headers)
 
 
-def refusal(error: LedgerError) -> Response:
-    """The problem response of a refusal of the ledger."""
+def refusal(error: LedgerError, ledger: Ledger | None = None) -> Response:
+    """The problem response of a refusal of the ledger; with the ledger it can say where credits are bought."""
     if isinstance(error, LedgerCorrupt) or LEDGER_PROBLEMS[error.code][0] == 500:
         # Its sentence names rows of ours.
         return failure(error)
@@ -132,7 +135,7 @@ def refusal(error: LedgerError) -> Response:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(_RETRY_UNAVAILABLE)
-    return problem(error.code, _detail(error), headers=headers, **_members(error))
+    return problem(error.code, _detail(error), headers=headers, **_members(error, ledger))
 
 
 def failure(error: BaseException) -> Response:
@@ -152,7 +155,7 @@ def _detail(error: LedgerError) -> str:
     return str(error)
 
 
-def _members(error: LedgerError) -> dict[str, Any]:
+def _members(error: LedgerError, ledger: Ledger | None) -> dict[str, Any]:
     if isinstance(error, InvalidCommand):
         return {"faults": [{"field": fault.field, "message": fault.message} for fault in error.faults]}
     if isinstance(error, InsufficientCredits):
@@ -160,7 +163,7 @@ def _members(error: LedgerError) -> dict[str, Any]:
             "required": micro_to_text(error.required_micro),
             "available": micro_to_text(error.available_micro),
             "shortfall": micro_to_text(error.shortfall_micro),
-            "purchase_url": settings().page_address("top_ups", customer=error.account),
+            "purchase_url": _purchase_url(error.account, ledger),
         }
     if isinstance(error, LimitReached):
         left = max(0, error.limit_micro - error.used_micro)
@@ -177,6 +180,17 @@ def _members(error: LedgerError) -> dict[str, Any]:
     return {}
 
 
+def _purchase_url(account: str, ledger: Ledger | None) -> str:
+    """A link that the customer itself can buy by, where a provider takes money."""
+    if ledger is not None:
+        try:
+            return purchase_address(ledger, account)
+        except LedgerError as error:
+            # What is refused stays refused, also when the link to buy cannot be made.
+            _log.warning("no link to buy for a refusal: %s", error)
+    return settings().page_address("top_ups", customer=account)
+
+
 def install(api: FastAPI) -> None:
     """Answer every kind of exception with a problem."""
     api.add_exception_handler(LedgerError, _on_refusal)
@@ -184,8 +198,11 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(HTTPException, _on_http)
 
 
-async def _on_refusal(_request: Request, error: Exception) -> Response:
+async def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, LedgerError)
+    if isinstance(error, InsufficientCredits):
+        # Asks the database for what signs the link.
+        return await run_in_threadpool(lambda: refusal(error, request.app.state.service.ledger))
     return refusal(error)
 
 
@@ -242,6 +259,7 @@ _ABOUT = {
     422: "The request has faults; all of them are listed",
     429: "Too many requests; the header Retry-After says when to come again",
     500: "Something went wrong on our side",
+    502: "The payment provider refused",
     503: "The database did not answer; safe to repeat with the same key",
 }
 
@@ -297,6 +315,7 @@ _EXAMPLES = {
         "invalid_command",
         "too_many_requests",
         "internal_error",
+        "provider_refused",
         "unavailable",
     )
 }

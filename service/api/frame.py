@@ -4,12 +4,13 @@ whatever nobody foresaw, and a short way to the endpoint that is called most."""
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ledger import LedgerError, Unauthenticated
+from ledger import InsufficientCredits, LedgerError, Unauthenticated
 from service.api import errors
 from service.api.auth import KEY_IN_SCOPE, Service
 
@@ -40,6 +41,9 @@ class Frame:
 
         try:
             answer = await self._answer(scope, receive, watched)
+        except InsufficientCredits as error:
+            # Asks the database for what signs the link to buy.
+            answer = await run_in_threadpool(lambda refused: errors.refusal(refused, self._service.ledger), error)
         except LedgerError as error:
             answer = errors.refusal(error)
         except BodyTooLarge:
