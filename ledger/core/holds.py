@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 from ledger.core.records import Hold, Take
 
+# Holds of such names freeze what a customer's bank disputes; the provider's word alone places and ends them (rule 33).
+DISPUTE_PREFIX = "dispute:"
+# What they are held for: no feature that could be used.
+DISPUTE_FEATURE = "dispute"
+
 
 @dataclass(frozen=True, slots=True)
 class Capture:

@@ -19,6 +19,15 @@ INSTEAD = {
     "extend_hold": "It moved no credits; release the hold.",
     "give_back": "Credits that were given back are charged by recording the usage once more, under a new event id.",
     "refund": "The money of a refund is on its way back; record a top-up when it is paid again.",
+    "purchase": "Credits that were bought go back by a refund, which gives their money back as well.",
+    "decide_payment": "A decision stays; refund the credits, or give the money back at the provider.",
+    **dict.fromkeys(
+        ("claw_back", "put_back", "freeze", "thaw"),
+        "Credits follow the money at the provider: when it moves again, they do so by themselves.",
+    ),
+    "follow_payment": "It moved no credits; what the provider says next is followed next.",
+    "start_purchase": "It moved no credits; cancel the payment, or let its page end.",
+    "adopt_payment": "It moved no credits; those that came with the payment go back by a refund.",
     "repay_debt": "Debt is repaid first from whatever comes; issue a grant when the customer is to have credits.",
 }
 IN_GENERAL = "More than credits hangs on it; void the batch that it made, or adjust the balance."

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ledger.context import Context
 from ledger.core.agreement import MoneyBack, Shelf, Taken, freeze_micro, plan_change, share_micro
 from ledger.core.amounts import Money, micro_to_text, share_of_cost_cents
+from ledger.core.holds import DISPUTE_FEATURE, DISPUTE_PREFIX
 from ledger.core.payments import ClawBackCause
 from ledger.core.records import Batch, Bucket, CreditType, Take
 from ledger.database import Prepared
@@ -25,11 +26,6 @@ from ledger.operations.payment_rows import PaymentRow
 from ledger.receipt import NewBatch
 from ledger.reconcile.parts import moved, total
 
-# Holds of such names are placed and resolved by following alone.
-HOLD_PREFIX = "dispute:"
-# What a frozen part is held for: no feature that could be used.
-HOLD_FEATURE = "dispute"
-
 _BATCH_ID = sa.bindparam("batch_id", type_=sa.BigInteger)
 _ACCOUNT_ID = sa.bindparam("account_id", type_=sa.BigInteger)
 _PAID = Prepared(sa.select(batch.c.granted_micro, batch.c.cost_cents, batch.c.currency).where(batch.c.id == _BATCH_ID))
@@ -41,7 +37,8 @@ _LEFT = Prepared(
 )
 _BY_HAND = Prepared(
     sa.select(total(refund.c.amount_micro)).where(
-        refund.c.batch_id == _BATCH_ID, ~sa.exists().where(provider_refund.c.refund_id == refund.c.id)
+        refund.c.batch_id == _BATCH_ID,
+        ~sa.exists().where(provider_refund.c.refund_id == refund.c.id, provider_refund.c.state != "replaced"),
     )
 )
 _FROZEN = Prepared(
@@ -72,10 +69,11 @@ _INSERT_PART = Prepared(sa.insert(hold_part).inline())
 class Clawed:
     """What became of a payment's credits: its row, and the parts of the receipt. ``money`` is the share of the cost.
 
-    Money above 0 left the books of the batch, below 0 came back to them.
+    Money above 0 left the books of the batch, below 0 came back to them. ``kind`` is empty when nothing became of it.
     """
 
     row: PaymentRow
+    kind: str = ""
     takes: tuple[Take, ...] = ()
     returned: tuple[Take, ...] = ()
     expired: tuple[Take, ...] = ()
@@ -145,7 +143,9 @@ def agree(context: Context, state: AccountState, before: PaymentRow, row: Paymen
         claimed_micro=taken.claimed_micro,
         compensated_micro=taken.compensated_micro,
     )
-    clawed.notes = _words(change, freeze - scene.frozen_micro)
+    frozen = freeze - scene.frozen_micro
+    clawed.kind = _kind(change.net_micro, frozen)
+    clawed.notes = _words(change, frozen)
     return clawed
 
 
@@ -160,7 +160,7 @@ def _look(context: Context, state: AccountState, row: PaymentRow) -> tuple[_Scen
         (_LEFT, of_batch | {"account_id": state.id}),
         (_BY_HAND, of_batch),
         (_FROZEN, {"hold_id": row.hold_id or 0}),
-        (_HOLDS_BEFORE, {"account_id": state.id, "reference": HOLD_PREFIX + row.name}),
+        (_HOLDS_BEFORE, {"account_id": state.id, "reference": DISPUTE_PREFIX + row.name}),
         context.work.next_ids(batch),
         context.work.next_ids(hold),
         context.work.next_ids(claw_back),
@@ -229,8 +229,11 @@ def _move(
     if frozen_anew:
         _place(context, state, scene, clawed.row, frozen_anew, hold_id)
         clawed.row = replace(clawed.row, hold_id=hold_id)
-    clawed.takes = (Take(batch_id, kind, -came),) if came < 0 else ()
-    clawed.returned = (Take(batch_id, kind, came),) if came > 0 else ()
+    frozen = freeze - scene.frozen_micro
+    # Frozen credits stay on the shelf: where others are taken or put back, only those are told of.
+    down, up = (take, back) if take or back else (max(0, frozen), max(0, -frozen))
+    clawed.takes = (Take(batch_id, kind, down),) if down else ()
+    clawed.returned = (Take(batch_id, kind, up),) if up else ()
     clawed.expired = (Take(batch_id, kind, gone_by),) if gone_by else ()
 
 
@@ -242,7 +245,7 @@ def _resolve(context: Context, hold_id: int) -> None:
 def _place(
     context: Context, state: AccountState, scene: _Scene, row: PaymentRow, amount_micro: int, hold_id: int
 ) -> None:
-    name = HOLD_PREFIX + row.name
+    name = DISPUTE_PREFIX + row.name
     never: datetime | None = None
     context.queue(
         _INSERT_HOLD,
@@ -251,7 +254,7 @@ def _place(
             "account_id": state.id,
             # What is frozen may change; each time it is a hold of its own.
             "reference": f"{name}:{scene.holds_before + 1}" if scene.holds_before else name,
-            "feature": HOLD_FEATURE,
+            "feature": DISPUTE_FEATURE,
             "member": "",
             "amount_micro": amount_micro,
             "captured_micro": 0,
@@ -342,6 +345,13 @@ def _cause(before: PaymentRow, after: PaymentRow) -> ClawBackCause:
     external_before = before.refunded_cents - before.own_refunds_cents
     external_after = after.refunded_cents - after.own_refunds_cents
     return ClawBackCause.REFUND if external_after >= external_before else ClawBackCause.REFUND_FAILED
+
+
+def _kind(taken: int, frozen: int) -> str:
+    """The act as people tell it from others: money that is gone counts more than money in doubt."""
+    if taken:
+        return "claw_back" if taken > 0 else "put_back"
+    return "freeze" if frozen > 0 else "thaw"
 
 
 def _words(change: Taken, frozen: int) -> tuple[str, ...]:

@@ -239,9 +239,9 @@ def _given_back_whole(row: PaymentRow, effects: Effects) -> PaymentRow:
 def _agree(context: Context, state: AccountState, before: PaymentRow, row: PaymentRow, effects: Effects) -> PaymentRow:
     """Take, freeze or put back credits, as the money does."""
     clawed = agree(context, state, before, row)
-    if clawed.notes:
+    if clawed.kind:
         if effects.kind == FollowPayment.kind:
-            effects.kind = "claw_back"
+            effects.kind = clawed.kind
             effects.more["money"] = clawed.money
         effects.takes, effects.returned, effects.expired = clawed.takes, clawed.returned, clawed.expired
         effects.new_batches += clawed.new_batches
@@ -254,7 +254,8 @@ def _follow_refunds(context: Context, facts: PaymentFacts, ours: Rows, effects: 
     told_of = {one.ours: one for one in facts.refunds if one.ours is not None}
     for id_, name, state, ref in ours:
         one = told_of.get(name)
-        if one is None:
+        # What was replaced is decided, whatever the provider says of it later.
+        if one is None or state == "replaced":
             continue
         new_state = {"pending": "sent", "done": "done"}.get(one.state, "failed")
         if (new_state, one.ref) == (state, ref):

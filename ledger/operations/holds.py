@@ -10,7 +10,7 @@ from ledger.commands import Before, Command, Outcome, Reason, amount_faults, eff
 from ledger.context import Context
 from ledger.core.amounts import MICRO, micro_to_text
 from ledger.core.burn import plan_consumption
-from ledger.core.holds import plan_capture
+from ledger.core.holds import DISPUTE_FEATURE, DISPUTE_PREFIX, plan_capture
 from ledger.core.policy import Permission, Role
 from ledger.core.records import Bucket, Hold, Take
 from ledger.database import Prepared
@@ -21,6 +21,7 @@ from ledger.errors import (
     HoldReused,
     InsufficientCredits,
     InvalidCommand,
+    NotAllowedNow,
     NotFound,
 )
 from ledger.housekeeping import RESOLVE_HOLD, holds_of, release_lines
@@ -54,6 +55,7 @@ class PlaceHold(Command):
     def faults(self) -> list[Fault]:
         return [
             *_name_faults(self.account, self.reference),
+            *_reserved_faults(self.reference),
             *text_faults("feature", self.feature, longest=120),
             *amount_faults("amount", self.amount_micro),
             *instant_faults("expires_at", self.expires_at),
@@ -282,6 +284,12 @@ def _name_faults(account_name: str, reference: str) -> list[Fault]:
     return text_faults("account", account_name) + text_faults("reference", reference, longest=REFERENCE_MAX_CHARS)
 
 
+def _reserved_faults(reference: str) -> list[Fault]:
+    if not reference.startswith(DISPUTE_PREFIX):
+        return []
+    return [Fault("reference", f"must not begin with {DISPUTE_PREFIX!r}: that names what a dispute has frozen")]
+
+
 def _demand_reason(context: Context, reason: Reason | None) -> None:
     if reason is None and context.actor.role not in (Role.SYSTEM, Role.SERVICE):
         raise InvalidCommand([Fault("reason", "people say why: give a reason code and a note")])
@@ -303,6 +311,11 @@ def _existing(command: CaptureHold | ReleaseHold | ExtendHold, rows: list[tuple[
 
 
 def _open(found: _Found, at: datetime) -> Hold:
+    if found.hold.reference.startswith(DISPUTE_PREFIX) and found.hold.feature == DISPUTE_FEATURE:
+        raise NotAllowedNow(
+            f"The hold {found.hold.reference!r} freezes credits whose payment is disputed; it ends when the provider "
+            "says how the dispute ended. Nothing was booked."
+        )
     if (state := found.state_at(at)) != "open":
         raise HoldAlreadyResolved(reference=found.hold.reference, state=state)
     return found.hold

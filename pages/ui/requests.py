@@ -33,6 +33,8 @@ ASK_WORDS = {
     "give_back": "Give back",
     "file": "File of grants",
     "undo_file": "Undo of a file",
+    "adopt_payment": "Adoption of a payment",
+    "decide_payment": "Decision about a blocked payment",
 }
 STATE_WORDS = {"asked": "Waiting", "approved": "Approved", "refused": "Refused", "withdrawn": "Withdrawn"}
 STATE_ICONS = {
