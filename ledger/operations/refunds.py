@@ -4,7 +4,6 @@ The books say how much to whom. What was paid at a provider is given back there 
 else by whoever handles payments.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +12,7 @@ import sqlalchemy as sa
 from ledger.commands import Before, Command, Outcome, Reason, amount_faults, effect, text_faults
 from ledger.context import Context, Rows
 from ledger.core.amounts import Money, micro_to_text
-from ledger.core.payments import Provider, RefundTo
+from ledger.core.payments import RefundTo
 from ledger.core.policy import Permission
 from ledger.core.records import Batch, Bucket, CreditType, Take
 from ledger.core.refunds import Paid, RefundPolicy, plan_refund, with_tax_cents
@@ -22,6 +21,7 @@ from ledger.errors import BatchClosed, Fault, NotAllowedNow, NotFound
 from ledger.journal import Line, post
 from ledger.models import batch, payment, provider_refund, refund
 from ledger.operations.sales import price_text
+from ledger.operations.sendings import queue_sending, refuse_no_balance, sending_text
 
 _PAID = Prepared(
     sa.select(batch.c.granted_micro, batch.c.cost_cents, batch.c.currency).where(
@@ -76,7 +76,6 @@ _PAYMENT = Prepared(
     .join(batch, batch.c.id == payment.c.batch_id)
     .join(_ROOT, sa.and_(_ROOT.c.id == batch.c.id, _ROOT.c.parent_id.is_(None)))
 )
-_INSERT_SENDING = Prepared(sa.insert(provider_refund).inline())
 _INSERT_REFUND = Prepared(sa.insert(refund).inline())
 
 
@@ -164,36 +163,6 @@ def refund_purchase(context: Context, command: RefundPurchase) -> Outcome:
     return Outcome(receipt, state.id, context.at, command.reason, weight_micro=amount)
 
 
-def sending_name(context: Context) -> str:
-    """Our name of money that a provider gives back: of one key of a command there is one."""
-    return "ref_" + hashlib.sha256(f"{context.actor.id}|{context.key}".encode()).hexdigest()[:24]
-
-
-def queue_sending(
-    context: Context, *, payment_id: int, refund_id: int | None, to: RefundTo, cents: int, currency: str
-) -> str:
-    """Write down money that a provider is to give back, for the job that asks it; answers our name of that."""
-    name = sending_name(context)
-    values = {
-        "name": name,
-        "refund_id": refund_id,
-        "payment_id": payment_id,
-        "sent_to": to.value,
-        "cents": cents,
-        "currency": currency,
-        "state": "asked",
-        "provider_ref": None,
-        "tries": 0,
-        "next_try_at": context.at,
-        "error": "",
-        "asked_at": context.at,
-        "ended_at": None,
-        "made_by_id": context.transaction_id,
-    }
-    context.queue(_INSERT_SENDING, values)
-    return name
-
-
 def _send(
     context: Context, command: RefundPurchase, payments: Rows, *, refund_id: int, cents: int, currency: str
 ) -> tuple[str, ...]:
@@ -207,10 +176,7 @@ def _send(
             "the money back by hand."
         )
     payment_id, name, provider, price, total, paid_in, gone, own, lost, disputed, before = payments[0]
-    if command.to is RefundTo.BALANCE and provider == Provider.POLAR.value:
-        raise NotAllowedNow(
-            "Polar keeps no balance for its customers; choose the card, or give the money back by hand."
-        )
+    refuse_no_balance(command.to, provider)
     # A payment that somebody adopted may have been made in another currency, or for another price.
     with_tax = with_tax_cents(cents, given_back_cents=before, price_cents=price, total_cents=total)
     left = total - lost - disputed - (gone - own) - _asked_for(before, price, total)
@@ -220,9 +186,8 @@ def _send(
             f"{price_text(Money(with_tax, currency))} are asked for; give the money back by hand."
         )
     queue_sending(context, payment_id=payment_id, refund_id=refund_id, to=command.to, cents=with_tax, currency=currency)
-    where = "to the card" if command.to is RefundTo.CARD else "to the customer's balance there"
     tax = f", {price_text(Money(with_tax - cents, currency))} of it tax" if with_tax != cents else ""
-    return (f"{provider.capitalize()} gives back {price_text(Money(with_tax, currency))} {where}{tax}",)
+    return (sending_text(provider, command.to, Money(with_tax, currency)) + tax,)
 
 
 def _asked_for(given_back_cents: int, price_cents: int, total_cents: int) -> int:

@@ -93,7 +93,7 @@ def charge(ledger: Ledger, begun: _Begun) -> str:
         facts = _ask(ledger, begun)
     except ProviderUnavailable:
         # Whether the card was charged is unknown; the next turn asks again under the same name.
-        return "unknown"
+        return "later"
     follow_facts(ledger, facts)
     return {Progress.PAID: "paid", Progress.NEEDS_ACTION: "to_confirm", Progress.FAILED: "declined"}.get(
         facts.progress, "open"

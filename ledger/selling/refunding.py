@@ -86,7 +86,7 @@ def _send(ledger: Ledger, owed: _Owed) -> str:
     except ProviderUnavailable as error:
         pause = min(PAUSE_FIRST * 2 ** min(owed.tries, 10), PAUSE_LONGEST)
         _note(ledger, owed, "asked", error=str(error), next_try_at=ledger.clock.now() + pause)
-        return "unknown"
+        return "later"
     except ProviderRefused as refusal:
         _note(ledger, owed, "failed", error=refusal.detail, ended_at=ledger.clock.now())
         return "refused"

@@ -6,6 +6,8 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from ledger import Ledger, daily
+from ledger.selling import refunding
+from ledger.selling.recharging import recharge_due
 from service.alerts import find_alerts
 from service.jobs import forecasting, invariants, payments, retention, summaries
 from service.jobs.kit import Figures, Progress
@@ -61,6 +63,9 @@ STEPS: tuple[Step, ...] = (
     # Customers look at a page until what they paid is there.
     Step("inbox", SECONDS, payments.settle, payments.has_messages),
     Step("payments", MINUTE, payments.follow),
+    # After what was paid is booked, and before anybody is warned.
+    Step("recharge", MINUTE, lambda ledger, _progress: recharge_due(ledger)),
+    Step("refunds", MINUTE, lambda ledger, _progress: refunding.send_due(ledger)),
     Step("alerts", MINUTE, lambda ledger, _progress: find_alerts(ledger)),
     Step("mail", MINUTE, lambda ledger, _progress: send_due(ledger)),
     Step("invariants", HOUR, invariants.check),
