@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from ledger.core.records import Bucket
 from ledger.models import OWED, account, batch, entry, usage_daily, usage_event
 from ledger.reconcile.parts import Of, account_id, moved, of, total
+from ledger.reconcile.payments import CLAIM
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,14 @@ def _batches(ask: Ask, one: Of) -> Iterator[Difference]:
 
 
 def _accounts(ask: Ask, one: Of) -> Iterator[Difference]:
-    columns = ("available_micro", "held_micro", "owed_micro")
+    columns = ("available_micro", "held_micro", "owed_micro", "claimed_micro")
     proven = (
         sa.select(
             entry.c.account_id,
             total(moved(Bucket.AVAILABLE)).label("available_micro"),
             total(moved(Bucket.HELD)).label("held_micro"),
             total(-moved(Bucket.OWED)).label("owed_micro"),
+            total(entry.c.amount_micro * CLAIM).label("claimed_micro"),
         )
         .where(of(entry.c.account_id, one))
         .group_by(entry.c.account_id)
@@ -99,7 +101,7 @@ def _accounts(ask: Ask, one: Of) -> Iterator[Difference]:
         .order_by(account.c.id)
     )
     for id_, *totals in rows:
-        for column, stated, true in zip(columns, totals[:3], totals[3:], strict=True):
+        for column, stated, true in zip(columns, totals[:4], totals[4:], strict=True):
             if stated != true:
                 yield Difference("account", id_, (id_,), column, stated, true)
 

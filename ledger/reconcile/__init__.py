@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ledger.models import account, entry, transaction
-from ledger.reconcile import acts, books, usage
+from ledger.reconcile import acts, books, payments, usage
 from ledger.reconcile.parts import account_id, of
 
 __all__ = ["Finding", "Proof", "reconcile"]
@@ -41,7 +41,7 @@ def reconcile(connection: sa.Connection, *, account_name: str | None = None) -> 
     Args: a read-only connection; on PostgreSQL open it with REPEATABLE READ when writers are active.
     """
     one = None if account_name is None else account_id(account_name)
-    checks = books.checks(one) | usage.checks(one) | acts.checks(one)
+    checks = books.checks(one) | usage.checks(one) | acts.checks(one) | payments.checks(one)
     findings = []
     for name, statement in checks.items():
         findings += [Finding(name, place, stated, proven) for place, stated, proven in connection.execute(statement)]

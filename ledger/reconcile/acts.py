@@ -8,6 +8,7 @@ from ledger.models import (
     allocation,
     approval,
     batch,
+    claw_back,
     entry,
     gift_code,
     gift_code_set,
@@ -101,15 +102,19 @@ def _mirrors(one: Of) -> Check:
 
 
 def _refunds(one: Of) -> Check:
-    stated = (
-        sa.select(refund.c.batch_id, total(refund.c.amount_micro).label("amount"))
-        .where(of(refund.c.account_id, one))
-        .group_by(refund.c.batch_id)
-        .subquery()
-    )
+    """Credits that left a batch with their money: those refunded here and those clawed back, less what came back."""
+    parts = sa.union_all(
+        sa.select(refund.c.batch_id, refund.c.amount_micro.label("amount")).where(of(refund.c.account_id, one)),
+        sa.select(claw_back.c.batch_id, claw_back.c.taken_micro).where(of(claw_back.c.account_id, one)),
+    ).subquery()
+    stated = sa.select(parts.c.batch_id, total(parts.c.amount).label("amount")).group_by(parts.c.batch_id).subquery()
     booked = (
-        sa.select(entry.c.batch_id, total(entry.c.amount_micro).label("amount"))
-        .where(entry.c.to_bucket == Bucket.REFUNDED.value, of(entry.c.account_id, one))
+        sa.select(entry.c.batch_id, total(moved(Bucket.REFUNDED)).label("amount"))
+        .where(
+            entry.c.batch_id.is_not(None),
+            sa.or_(entry.c.to_bucket == Bucket.REFUNDED.value, entry.c.from_bucket == Bucket.REFUNDED.value),
+            of(entry.c.account_id, one),
+        )
         .group_by(entry.c.batch_id)
         .subquery()
     )
