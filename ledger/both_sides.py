@@ -108,6 +108,12 @@ def load_loose(connection: sa.Connection, provider: str, *, since: datetime, unt
     return ours
 
 
+def add_loose_batch(connection: sa.Connection, ours: OurSide, batch_id: int) -> None:
+    """Add a batch that was recorded by hand, unless it is there or was made by a payment."""
+    if all(one.id != batch_id for one in ours.batches):
+        _add_batches(connection, ours, connection.execute(queries.loose_batch(batch_id)).all())
+
+
 def _add_batches(connection: sa.Connection, ours: OurSide, rows: Iterable[Any]) -> None:
     found = list(rows)
     ids = [row.id for row in found]

@@ -23,10 +23,11 @@ from ledger.core.differences import Sums
 from ledger.core.payments import Provider
 from ledger.core.policy import Actor, Permission
 from ledger.database import answering
-from ledger.errors import Fault, InvalidCommand, NotAllowedNow
+from ledger.errors import Fault, InvalidCommand, NotAllowedNow, NotFound
 from ledger.facade import Ledger
 from ledger.gateways import registry
 from ledger.models import provider_run
+from ledger.queries import comparing as queries
 
 # So many seconds without a word, and another comparison may begin.
 LEASE_SECONDS = 180.0
@@ -101,6 +102,34 @@ def compare(
     return Comparison(provider, run_id, since, until, **made)
 
 
+def recheck(ledger: Ledger, finding_id: int, *, by: Actor) -> str:
+    """Look at the object of one finding again, on both sides; answers the state of the finding then.
+
+    Raises NotPermitted, NotFound, NotAllowedNow while a comparison runs, and what the provider raises.
+    """
+    ledger.require(by, Permission.RECONCILE)
+    with ledger.database.reading() as connection:
+        row = connection.execute(queries.finding_row(finding_id)).one_or_none()
+    if row is None:
+        raise NotFound(what="finding", id=str(finding_id))
+    provider, at = Provider(row.provider), ledger.clock.now()
+    gateway = registry.gateway(ledger, provider)
+    with _alone(ledger, provider):
+        looking = Looking(ledger, gateway, since=at, until=at, at=at)
+        looking.look_at(row)
+        with answering(), ledger.database.engine.begin() as connection:
+            write_findings(
+                connection,
+                provider.value,
+                looking.found,
+                was_looked_at=looking.was_looked_at,
+                run_id=row.run_id,
+                at=at,
+            )
+            state: str = connection.execute(queries.finding_row(finding_id)).one().state
+    return state
+
+
 @contextmanager
 def _alone(ledger: Ledger, provider: Provider) -> Iterator[Callable[[], None]]:
     """Nobody else compares with this provider meanwhile; answers what keeps it so."""
@@ -151,7 +180,8 @@ def _note(ledger: Ledger, run_id: int, done: int) -> None:
 
 
 def _fail(ledger: Ledger, run_id: int, error: BaseException) -> None:
-    words = str(error) or type(error).__name__
+    # What is no Exception stops a process or a page on purpose, and has no words for people.
+    words = str(error) if isinstance(error, Exception) else "It was stopped before it had seen everything."
     with answering(), ledger.database.engine.begin() as connection:
         connection.execute(
             sa.update(provider_run)

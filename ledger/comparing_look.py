@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from ledger.both_sides import OurSide, Record, load_loose, load_ours, their_words, theirs_of
+from ledger.both_sides import OurSide, Record, add_loose_batch, load_loose, load_ours, their_words, theirs_of
 from ledger.comparing_findings import Found
 from ledger.core.differences import Sums, add_up, differences, settled
 from ledger.core.matching import Difference, ObjectKind, Pair, pair
@@ -35,6 +35,7 @@ class Looking:
         self.sums: dict[str, Sums] = {}
         self._ledger, self._gateway = ledger, gateway
         self._since, self._until, self._at = since, until, at
+        # Names that the provider was asked about, or that it told of itself.
         self._refs: set[str] = set()
         self._payments: set[int] = set()
         self._batches: set[int] = set()
@@ -55,13 +56,14 @@ class Looking:
             self._ask_for(ids)
             tell(self.done, max(expected, self.done))
         self._ask_for_loose()
-        self._is_of_period = False
         self._look_again()
         tell(self.done, self.done)
 
     def was_looked_at(self, row: Any) -> bool:
         """Whether the object of a finding was looked at, so that it is gone unless it was found again."""
-        return row.payment_ref in self._refs or row.payment_id in self._payments or row.batch_id in self._batches
+        if row.payment_ref is not None:
+            return row.payment_ref in self._refs
+        return row.payment_id in self._payments or row.batch_id in self._batches
 
     def _ours(self, facts: Iterable[PaymentFacts], ids: Sequence[int] = ()) -> OurSide:
         with self._ledger.database.reading() as connection:
@@ -72,8 +74,11 @@ class Looking:
         ours = self._ours(facts)
         unsettled = {one.name for one in ours.payments if one.payment_ref is None}
         unsettled |= {one.checkout_ref for one in ours.payments if one.payment_ref is None and one.checkout_ref}
-        later = [one for one in facts if one.payment in unsettled or one.checkout_ref in unsettled]
-        self._judge([one for one in facts if one not in later], ours)
+        now: list[PaymentFacts] = []
+        later: list[PaymentFacts] = []
+        for one in facts:
+            (later if one.payment in unsettled or one.checkout_ref in unsettled else now).append(one)
+        self._judge(now, ours)
         return later
 
     def _unseen(self) -> list[int]:
@@ -92,43 +97,54 @@ class Looking:
             if one.payment_ref or one.checkout_ref:
                 checkout_ref = None if one.payment_ref else one.checkout_ref
                 there = self._gateway.look(payment_ref=one.payment_ref, checkout_ref=checkout_ref)
+            self._refs.add(one.payment_ref or one.checkout_ref or one.name)
             if there is not None:
                 facts.append(there)
-        self._judge(facts, self._ours(facts, ids), with_lonely=True)
+        self._judge(facts, self._ours(facts, ids))
 
     def _ask_for_loose(self) -> None:
         """Ask for what was recorded by hand as paid at this provider, and was not met yet."""
         with self._ledger.database.reading() as connection:
             ours = load_loose(connection, self.provider, since=self._since, until=self._until)
         ours.batches = [one for one in ours.batches if one.id not in self._batches]
+        self._refs |= {one.reference for one in ours.batches}
         looked = (self._gateway.look(payment_ref=one.reference) for one in ours.batches)
-        self._judge([one for one in looked if one is not None], ours, with_lonely=True)
+        self._judge([one for one in looked if one is not None], ours)
 
     def _look_again(self) -> None:
         """Look at the objects of standing findings that lie outside of the time."""
         with self._ledger.database.reading() as connection:
             standing = connection.execute(queries.standing_findings(self.provider)).all()
         for row in [one for one in standing if not self.was_looked_at(one)][:AGAIN_MAX]:
-            if self.was_looked_at(row):
-                continue
-            ids = [] if row.payment_id is None else [row.payment_id]
-            there = self._gateway.look(payment_ref=row.payment_ref) if row.payment_ref else None
-            if there is None and row.payment_ref:
-                self._refs.add(row.payment_ref)
-            facts = [] if there is None else [there]
-            self._judge(facts, self._ours(facts, ids), with_lonely=True)
-            if row.batch_id is not None:
-                self._batches.add(row.batch_id)
+            if not self.was_looked_at(row):
+                self.look_at(row)
 
-    def _judge(self, facts: Sequence[PaymentFacts], ours: OurSide, *, with_lonely: bool = False) -> None:
-        """Compare the pairs of a chunk; what differs is asked for once more, both sides, before it counts.
+    def look_at(self, row: Any) -> None:
+        """Look at the object of one finding, whatever its time."""
+        self._is_of_period = False
+        there = None
+        if row.payment_ref:
+            there = self._gateway.look(payment_ref=row.payment_ref)
+            self._refs.add(row.payment_ref)
+        facts = [] if there is None else [there]
+        ids = [] if row.payment_id is None else [row.payment_id]
+        ours = self._ours(facts, ids)
+        if row.batch_id is not None:
+            with self._ledger.database.reading() as connection:
+                add_loose_batch(connection, ours, row.batch_id)
+        self._judge(facts, ours)
+        # Also where neither side has anything left to compare.
+        if row.payment_id is not None:
+            self._payments.add(row.payment_id)
+        if row.batch_id is not None:
+            self._batches.add(row.batch_id)
 
-        ``with_lonely``: the provider was asked for each of ours by name, so one without a partner is missing there.
-        """
+    def _judge(self, facts: Sequence[PaymentFacts], ours: OurSide) -> None:
+        """Compare the pairs of a chunk; what differs is asked for once more, both sides, before it counts."""
         by_ref = {theirs_of(one).ref: one for one in facts}
         sure: list[tuple[Pair, list[Difference]]] = []
         doubtful: list[tuple[Pair, list[Difference]]] = []
-        for one in self._pairs(facts, ours, with_lonely=with_lonely):
+        for one in self._pairs(facts, ours):
             told = differences(one, at=self._at)
             is_met = one.theirs is not None and (one.ours is not None or one.batch is not None)
             (doubtful if told and is_met else sure).append((one, told))
@@ -139,13 +155,20 @@ class Looking:
         again = [self._again(by_ref[one.theirs.ref]) for one, _ in doubtful if one.theirs is not None]
         fresh = self._ours(again)
         by_ref = {theirs_of(one).ref: one for one in again}
-        for one in self._pairs(again, fresh, with_lonely=False):
+        for one in self._pairs(again, fresh):
             if one.theirs is not None:
                 self._count(one, differences(one, at=self._at), by_ref, fresh)
 
-    def _pairs(self, facts: Sequence[PaymentFacts], ours: OurSide, *, with_lonely: bool) -> list[Pair]:
+    def _pairs(self, facts: Sequence[PaymentFacts], ours: OurSide) -> list[Pair]:
         found = pair([theirs_of(one) for one in facts], ours.payments, ours.batches)
-        return [one for one in found if one.theirs is not None or one.is_second or with_lonely]
+        return [one for one in found if one.theirs is not None or one.is_second or self._was_asked_for(one)]
+
+    def _was_asked_for(self, one: Pair) -> bool:
+        """Whether the provider was asked for ours by name, so that having no partner means that there is none."""
+        if one.batch is not None:
+            return one.batch.reference in self._refs
+        payment = one.ours
+        return payment is not None and (payment.payment_ref or payment.checkout_ref or payment.name) in self._refs
 
     def _again(self, facts: PaymentFacts) -> PaymentFacts:
         # A provider may list what it does not find by name for a moment; then the list is what there is.
@@ -191,7 +214,7 @@ class Looking:
         return Found(
             told,
             payment_id=None if payment is None else payment.id,
-            payment_ref=one.theirs.ref if one.theirs is not None else payment.payment_ref if payment else None,
+            payment_ref=_ref(one),
             batch_id=told.batch_id,
             account_id=account_id,
             credits_micro=credits_micro,
@@ -199,6 +222,15 @@ class Looking:
             theirs=there,
             is_of_period=self._is_of_period,
         )
+
+
+def _ref(one: Pair) -> str | None:
+    """The name by which the provider can be asked about a pair."""
+    if one.theirs is not None:
+        return one.theirs.ref
+    if one.ours is not None:
+        return one.ours.payment_ref
+    return None if one.batch is None else one.batch.reference
 
 
 def _chunks(many: Iterable[T]) -> Iterator[list[T]]:

@@ -35,6 +35,7 @@ from service import cli_proof, cli_time, real_data, show
 from service import doctor as doctor_checks
 from service.cli_alerts import alerts
 from service.cli_catalog import catalog
+from service.cli_compare import payments
 from service.cli_corrections import extend, reverse, void
 from service.cli_decisions import approvals, overdraft, refund
 from service.cli_explain import explain
@@ -364,6 +365,7 @@ account.add_command(organisation)
 main.add_command(transfer)
 main.add_command(gift_codes)
 main.add_command(pool)
+main.add_command(payments)
 for verb in (*cli_time.VERBS, *cli_proof.VERBS):
     main.add_command(verb)
 

@@ -66,6 +66,11 @@ def loose_batches_of(provider: str, *, since: datetime, until: datetime) -> sa.S
     return _loose().where(batch.c.source == provider, batch.c.granted_at >= since, batch.c.granted_at < until)
 
 
+def loose_batch(batch_id: int) -> sa.Select[Any]:
+    """A purchase that somebody recorded by hand, by its row id."""
+    return _loose().where(batch.c.id == batch_id)
+
+
 def _loose() -> sa.Select[Any]:
     return (
         sa.select(
@@ -145,6 +150,11 @@ def standing_findings(provider: str) -> sa.Select[Any]:
         .where(finding.c.provider == provider, finding.c.state != "fixed")
         .order_by(finding.c.seen_at, finding.c.id)
     )
+
+
+def finding_row(finding_id: int) -> sa.Select[Any]:
+    """One finding."""
+    return sa.select(finding).where(finding.c.id == finding_id)
 
 
 def settled_count(provider: str, *, since: datetime, until: datetime) -> sa.Select[Any]:

@@ -9,7 +9,7 @@ from ledger import Ledger, daily
 from ledger.selling import refunding
 from ledger.selling.recharging import recharge_due
 from service.alerts import find_alerts
-from service.jobs import forecasting, invariants, payments, retention, summaries
+from service.jobs import comparing, forecasting, invariants, payments, retention, summaries
 from service.jobs.kit import Figures, Progress
 from service.mailer import send_due
 
@@ -69,6 +69,7 @@ STEPS: tuple[Step, ...] = (
     Step("alerts", MINUTE, lambda ledger, _progress: find_alerts(ledger)),
     Step("mail", MINUTE, lambda ledger, _progress: send_due(ledger)),
     Step("invariants", HOUR, invariants.check),
+    Step("compare", NIGHTLY, comparing.compare_all),
     Step("retention", NIGHTLY, retention.forget),
     # The long ones last: nothing else waits for them.
     Step("forecasts", NIGHTLY, forecasting.forecasts),
