@@ -64,6 +64,8 @@ KIND_WORDS = {
     "change_plan": "Plan changed",
     "cancel_plan": "Plan cancelled",
     "allocate": "Plan renewed",
+    "link_plan_price": "Price linked to a plan",
+    "follow_subscription": "Subscription followed",
     "open_lead": "Lead opened",
     "convert_lead": "Lead became a customer",
     "define_referral_programme": "Referral programme defined",

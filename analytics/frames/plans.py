@@ -32,7 +32,11 @@ ALLOCATIONS = Schema(
 
 @dataclass(frozen=True, slots=True)
 class CustomerPlan:
-    """The plan of one customer: the terms of its running period, and what comes next. Days are the customer's."""
+    """The plan of one customer: the terms of its running period, and what comes next. Days are the customer's.
+
+    ``provider`` bills it as ``provider_ref``; None: periods begin by the calendar alone. ``paid_through`` is then the
+    first day that is not paid for.
+    """
 
     terms: PlanVersion
     next_code: str
@@ -42,6 +46,10 @@ class CustomerPlan:
     period_end: date
     started_at: datetime
     ended_at: datetime | None
+    provider: str | None = None
+    provider_ref: str | None = None
+    customer_ref: str | None = None
+    paid_through: date | None = None
 
     def is_on(self, today: date) -> bool:
         """Whether the plan still runs on that day of the customer; a cancelled one does until its period is over."""

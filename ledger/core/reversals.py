@@ -25,6 +25,8 @@ INSTEAD = {
         ("claw_back", "put_back", "freeze", "thaw"),
         "Credits follow the money at the provider: when it moves again, they do so by themselves.",
     ),
+    "follow_subscription": "What was paid for stays given; refund and change it at the provider, and it is followed.",
+    "link_plan_price": "It moved no credits; link the price to another plan.",
     "follow_payment": "It moved no credits; what the provider says next is followed next.",
     "start_purchase": "It moved no credits; cancel the payment, or let its page end.",
     "adopt_payment": "It moved no credits; those that came with the payment go back by a refund.",

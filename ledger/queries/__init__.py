@@ -30,6 +30,7 @@ from ledger.queries.alerts import (
 )
 from ledger.queries.api_keys import api_keys
 from ledger.queries.approvals import approval_by_id, approvals, approvals_waiting
+from ledger.queries.billing import billed_invoices, billed_subscriptions, meter_events, mirror_rows, plan_prices
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
 from ledger.queries.files import given_since
 from ledger.queries.findings import finding_counts, finding_in_full, findings, findings_head, provider_runs
@@ -42,7 +43,7 @@ from ledger.queries.holds import (
     open_holds_total,
     past_holds,
 )
-from ledger.queries.inbox import InboxFilter, failures, inbox_count, inbox_message, inbox_messages
+from ledger.queries.inbox import InboxFilter, failures, inbox_count, inbox_message, inbox_messages, troubled_payments
 from ledger.queries.jobs import (
     books_head,
     forecast_day,
@@ -66,6 +67,14 @@ from ledger.queries.journal import (
     transactions,
 )
 from ledger.queries.mail import MailFilter, blocked_addresses, mail_in_full, mails, mails_count
+from ledger.queries.payments import (
+    PaymentFilter,
+    claw_backs,
+    payment_refunds,
+    provider_payment,
+    provider_payments,
+    provider_payments_count,
+)
 from ledger.queries.plans import allocations, subscriptions
 from ledger.queries.recharge import recharge_candidates, recharge_rules, recharges_begun, recharges_in, saved_cards
 from ledger.queries.referrals import referral_codes, referral_counts, referral_programmes, referrals
@@ -98,6 +107,7 @@ __all__ = [
     "InboxFilter",
     "Instant",
     "MailFilter",
+    "PaymentFilter",
     "TransactionFilter",
     "TransactionSort",
     "account_daily_usage",
@@ -117,10 +127,13 @@ __all__ = [
     "batch_accounts",
     "batch_entries",
     "batches",
+    "billed_invoices",
+    "billed_subscriptions",
     "blocked_addresses",
     "books_head",
     "bundles",
     "calibration_head",
+    "claw_backs",
     "companies",
     "customers",
     "daily_usage",
@@ -161,6 +174,8 @@ __all__ = [
     "mails",
     "mails_count",
     "member_usage",
+    "meter_events",
+    "mirror_rows",
     "movements",
     "newest_calibration",
     "on_shelf",
@@ -171,13 +186,18 @@ __all__ = [
     "packages",
     "paid",
     "past_holds",
+    "payment_refunds",
     "payments",
+    "plan_prices",
     "plan_uses",
     "plan_versions",
     "pool_counters",
     "pool_members",
     "pools",
     "profiles",
+    "provider_payment",
+    "provider_payments",
+    "provider_payments_count",
     "provider_refunds",
     "provider_runs",
     "purchases",
@@ -200,6 +220,7 @@ __all__ = [
     "transaction_by_id",
     "transaction_count",
     "transactions",
+    "troubled_payments",
     "unswept",
     "used",
     "waiting_mail",

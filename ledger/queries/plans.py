@@ -33,6 +33,10 @@ def subscriptions(account_name: str) -> sa.Select[Any]:
             subscription.c.period_end,
             subscription.c.started_at,
             subscription.c.ended_at,
+            subscription.c.provider,
+            subscription.c.provider_ref,
+            subscription.c.customer_ref,
+            subscription.c.paid_through,
         )
         .select_from(subscription.join(plan, plan.c.id == subscription.c.plan_id))
         .where(subscription.c.account_id == account_id(account_name))
