@@ -21,6 +21,7 @@ CHART_DAYS = 30
 RUN_OUT_DAYS = 14
 WASTE_DAYS = 90
 SHOWN = 5
+FAILED_DAYS = 7
 
 
 def main(visit: Visit) -> None:
@@ -43,6 +44,7 @@ def main(visit: Visit) -> None:
         since=min(before.since, *(one.since for one in periods)),
         until=max(shown.until, *(one.until for one in periods)),
     )
+    failed(visit)
     tiles(visit, customers, fleet, waste)
     # Below each other where names would be cut off side by side.
     with st.grid(2, min_column_width=400, gap="medium"):
@@ -52,6 +54,41 @@ def main(visit: Visit) -> None:
             wasted_soonest(visit, waste)
     kpi_tiles(visit, span, periods, customers, usage)
     burn_chart(visit, usage, shown, before, patterns)
+
+
+def failed(visit: Visit) -> None:
+    """What of the product's traffic failed in the last days; nothing for people who can do nothing about it."""
+    if not visit.may(Permission.MANAGE_PAYMENTS):
+        return
+    found = visit.ask_now(frames.load_failures, since=visit.ledger.clock.now() - timedelta(days=FAILED_DAYS))
+    if not found.count:
+        return
+    counts = {
+        "payment{} waiting for a decision": found.blocked,
+        "payment{} failed": found.payments,
+        "message{} of providers failed": found.messages,
+        "mail{} not delivered": found.mails,
+    }
+    told = [f"{count:,} {words.format('s' * (count != 1))}" for words, count in counts.items() if count]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge("Failed", icon=":material/error:", color="red")
+        st.markdown(f"{', '.join(told)}, in the last {FAILED_DAYS} days.", width="content")
+        if found.count > found.mails:
+            st.page_link(
+                "system/settings.py",
+                label="Payments",
+                icon=":material/payments:",
+                query_params=address.link(tab="Payments"),
+                width="content",
+            )
+        if found.mails:
+            st.page_link(
+                "customers/alerts.py",
+                label="E-mails",
+                icon=":material/mail:",
+                query_params=address.link(tab="E-mail log", mails="undelivered"),
+                width="content",
+            )
 
 
 def tiles(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet, waste: pd.DataFrame) -> None:

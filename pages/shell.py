@@ -34,6 +34,13 @@ SECTIONS = {
             url_path="forecasts",
             help="Who runs out when, and how far to trust it.",
         ),
+        st.Page(
+            "finance/reconciliation.py",
+            title="Reconciliation",
+            icon=":material/compare_arrows:",
+            url_path="reconciliation",
+            help="Do our books agree with the payment provider's, and with themselves?",
+        ),
     ],
     "Customers": [
         st.Page(
@@ -158,6 +165,8 @@ with st.container(horizontal=True, gap="small"):
     try:
         if data.company_of(data.ledger()).is_demo:
             st.badge("Demo data", icon=":material/science:", color="orange")
+        if data.takes_test_money(data.ledger()):
+            st.badge("Payments in test mode", icon=":material/credit_card:", color="orange")
     except (Unavailable, NotSetUp):
         pass  # the page's guard says so, with a button to try again
     bell.draw()

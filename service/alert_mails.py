@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 
 from analytics.alert_words import runway_text, said
+from ledger import Ledger
 from ledger.alerts import Told
 from ledger.core.alerts import Addressee, AlertKind
 from ledger.outbox import NewMail
+from ledger.selling.links import prepare, purchase_address
 from ledger.settings import settings
 
 # Mails are written in English, see ledger/mail/words.py.
@@ -17,10 +19,16 @@ LOCALE = Locale("en", "US")
 
 
 class Writer:
-    """Writes the mails of one look; ``zone`` is the company zone, in which the day of a digest is counted."""
+    """Writes the mails of one look; ``zone`` is the company zone, in which the day of a digest is counted.
 
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
+    With the ledger, customers get a link by which they can buy without signing in.
+    """
+
+    def __init__(self, zone: ZoneInfo, ledger: Ledger | None = None) -> None:
+        self._zone, self._ledger = zone, ledger
+        if ledger is not None:
+            # Letters are written inside the transaction that raises the alerts; nobody can write beside it.
+            prepare(ledger)
 
     def __call__(self, key: str, address: str, who: Addressee, alerts: Sequence[Told]) -> NewMail:
         """One mail to an address about one alert or several."""
@@ -29,6 +37,8 @@ class Writer:
             template, variables = "expiring_soon", _expiring(alerts)
         elif len(alerts) == 1:
             template, variables = _single(alerts[0])
+            if who is Addressee.CUSTOMER and self._ledger is not None and "top_up_link" in variables:
+                variables["top_up_link"] = purchase_address(self._ledger, alerts[0].account)
         else:
             template, variables = "alert_digest", self._digest(alerts, who)
         return NewMail(key, template, address, variables | {"audience": who.value}, account_id)
@@ -70,6 +80,14 @@ def _single(one: Told) -> tuple[str, dict[str, Any]]:
             return "unusual_use", _who(one) | used | {"reason": reason, "link": _customer_link(one)}
         case AlertKind.EXPIRING:
             return "expiring_soon", _expiring([one])
+        case AlertKind.RECHARGE_STOPPED:
+            told = {"because": figures["because"], "declines": figures["declines"]}
+            balance = {"balance_micro": figures["available_micro"], "link": _money_link(one)}
+            return "recharge_stopped", _who(one) | told | balance | _top_up(one)
+        case AlertKind.PAYMENT_BLOCKED | AlertKind.DISPUTE_OPEN:
+            names = ("payment", "price_cents", "currency", "amount_micro", "because")
+            told = {name: figures[name] for name in names} | {"link": _money_link(one)}
+            return "payment_needs_you", _who(one) | told | {"is_dispute": one.key.kind is AlertKind.DISPUTE_OPEN}
 
 
 def _expiring(alerts: Sequence[Told]) -> dict[str, Any]:
@@ -104,6 +122,10 @@ def _runway(one: Told) -> dict[str, Any]:
 
 def _top_up(one: Told) -> dict[str, Any]:
     return {"top_up_link": settings().page_address("top_ups", customer=one.account)}
+
+
+def _money_link(one: Told) -> str:
+    return settings().page_address("customer", customer=one.account, tab="Money")
 
 
 def _customer_link(one: Told) -> str:

@@ -21,5 +21,5 @@ def find_alerts(ledger: Ledger) -> dict[str, int]:
         raising = [id_ for id_, one in found.items() if one.raised]
         look = watch.with_forecasts(connection, look, raising)
     operators = tuple(address for one in settings().operators_mail.split(",") if (address := one.strip()))
-    recorded = record_look(ledger, look.seen.values(), at=at, compose=Writer(zone), operators=operators)
+    recorded = record_look(ledger, look.seen.values(), at=at, compose=Writer(zone, ledger), operators=operators)
     return {"looked": recorded.looked, "raised": recorded.raised, "over": recorded.over, "mails": recorded.mails}

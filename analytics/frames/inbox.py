@@ -44,6 +44,24 @@ INBOX = Schema(
 )
 
 
+TROUBLED = Schema(
+    "one payment that waits for a decision, or failed lately",
+    (
+        text("payment", "our name of it"),
+        text("account", "external id"),
+        text("name", "name of the customer, as typed; missing for a pool"),
+        text("provider", "stripe, polar or mock"),
+        text("state", "blocked or failed"),
+        whole("credits_micro", "all that is bought"),
+        whole("price_cents", "without tax"),
+        text("currency", "of the price"),
+        instant("created_at", "when it was begun"),
+        instant("paid_at", "as the provider says; NaT when it was not"),
+        text("error", "why"),
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class MessageEntry:
     """One message in full. ``body`` is as it came, empty once it was removed; ``about`` is empty for nothing."""
@@ -107,6 +125,11 @@ def load_message(connection: sa.Connection, *, provider: str, event_id: str) -> 
 def load_failures(connection: sa.Connection, *, since: datetime) -> Failures:
     """What failed since an instant, and the payments that wait for a decision."""
     return Failures(*ask(connection, queries.failures, since=since).one())
+
+
+def load_troubled_payments(connection: sa.Connection, *, since: datetime) -> pd.DataFrame:
+    """Payments that wait for a decision, or failed since an instant, as `TROUBLED`."""
+    return TROUBLED.load(ask(connection, queries.troubled_payments, since=since))
 
 
 def _listed(row: Any) -> dict[str, Any]:

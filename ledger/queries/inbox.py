@@ -62,13 +62,37 @@ def failures(*, since: datetime) -> sa.Select[Any]:
         return sa.select(counted()).select_from(table).where(*conditions).scalar_subquery()
 
     undelivered = mail.c.state.in_(("failed", "bounced"))
-    counted_up: sa.Select[Any] = sa.select(
+    columns: tuple[sa.ColumnElement[Any], ...] = (
         count(payment, payment.c.state == "blocked").label("blocked"),
         count(payment, payment.c.state == "failed", payment.c.created_at >= since).label("payments"),
         count(inbox, inbox.c.state == "failed", inbox.c.received_at >= since).label("messages"),
         count(mail, undelivered, mail.c.queued_at >= since).label("mails"),
     )
-    return counted_up
+    return sa.select(*columns)
+
+
+def troubled_payments(*, since: datetime) -> sa.Select[Any]:
+    """Payments that wait for a decision, and those that failed since an instant; the former first."""
+    is_blocked = payment.c.state == "blocked"
+    return (
+        sa.select(
+            payment.c.name.label("payment"),
+            account.c.external_id.label("account"),
+            customer.c.name,
+            payment.c.provider,
+            payment.c.state,
+            payment.c.credits_micro,
+            payment.c.price_cents,
+            payment.c.currency,
+            payment.c.created_at,
+            payment.c.paid_at,
+            payment.c.error,
+        )
+        .select_from(payment.join(account, account.c.id == payment.c.account_id))
+        .outerjoin(customer, customer.c.account_id == account.c.id)
+        .where(sa.or_(is_blocked, sa.and_(payment.c.state == "failed", payment.c.created_at >= since)))
+        .order_by(sa.case((is_blocked, 0), else_=1), payment.c.id.desc())
+    )
 
 
 def _conditions(wanted: InboxFilter) -> list[sa.ColumnElement[bool]]:

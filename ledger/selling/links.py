@@ -47,6 +47,11 @@ def purchase_link(ledger: Ledger, account: str) -> str:
     return settings().page_address(f"buy/{_token(_key(ledger), account, last)}")
 
 
+def prepare(ledger: Ledger) -> None:
+    """Draw the key that signs links, unless there is one: for who makes links while it holds the database."""
+    _key(ledger)
+
+
 def purchase_address(ledger: Ledger, account: str) -> str:
     """As `purchase_link`; without a provider that takes money, the page on which colleagues record what was paid."""
     try:

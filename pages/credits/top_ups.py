@@ -1,4 +1,4 @@
-"""Top-ups: the packages for sale, which one fits a customer, and recording what was paid outside the product."""
+"""Top-ups: packages sold by card, which one fits a customer, and recording what was paid outside the product."""
 
 import streamlit as st
 
@@ -7,13 +7,13 @@ from ledger import MICRO, Money, Permission, RecordTopUp
 from ledger.core.lifecycle import default_expiry
 from ledger.core.packages import Package
 from ledger.core.records import CreditType
-from pages.ui import forms, package_cards, parts
+from pages.ui import address, forms, package_cards, parts, sale, sell_form
 from pages.ui.forms import Form
 from pages.ui.guard import Visit, guard
 from pages.ui.review import Act, receipt_panel, review
 from pages.ui.text import credit_text, day_text, escape, money_text
 
-visit = guard(Permission.RECORD_TOP_UP)
+visit = guard(Permission.RECORD_TOP_UP, Permission.SELL)
 
 METHODS = {
     "bank_transfer": "Bank transfer",
@@ -131,9 +131,8 @@ def recent() -> None:
     )
 
 
-def page(visit: Visit) -> None:
-    """Form, or what became of it, and the newest top-ups."""
-    parts.header(visit, "Top-ups & packages")
+def record(visit: Visit) -> None:
+    """The form for what was paid elsewhere, or what became of it."""
     form = forms.open_form(visit, "top_up", prefill={"account": st.query_params.get("customer")})
     receipt = forms.outcome(form)
     if receipt is not None:
@@ -149,6 +148,24 @@ def page(visit: Visit) -> None:
             command, name = fields(form, packages)
         with right:
             review(form, command, Act(button="Record") if command is None else act_of(command, name))
+
+
+def page(visit: Visit) -> None:
+    """One sale that the address names; else a way to sell or to record, and the newest top-ups."""
+    parts.header(visit, "Top-ups & packages")
+    if payment := address.get(sale.PARAM):
+        sell_form.back_to_the_form()
+        sale.draw(visit, payment)
+        return
+    ways = {
+        "outside": ("Record what was paid outside", Permission.RECORD_TOP_UP, record),
+        "card": ("Sell by card", Permission.SELL, sell_form.draw),
+    }
+    mine = {name: words for name, (words, permission, _) in ways.items() if visit.may_start(permission)}
+    chosen = next(iter(mine))
+    if len(mine) > 1:
+        chosen = address.radio("how", "What to do", list(mine), default=chosen, format_func=mine.__getitem__)
+    ways[chosen][2](visit)
     recent()
 
 

@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from analytics import frames
-from ledger import Ledger, open_ledger
+from ledger import Ledger, ProviderNotSetUp, open_ledger
+from ledger.core.payments import Provider
+from ledger.gateways import registry
 from ledger.settings import settings
 
 T = TypeVar("T")
@@ -35,6 +37,15 @@ def ledger() -> Ledger:
 def company_of(opened: Ledger) -> frames.Company:
     """The company's name, zone, currency and fiscal year."""
     return _company(_address(opened), opened)
+
+
+def takes_test_money(opened: Ledger) -> bool:
+    """Whether purchases are paid at a real provider in its test mode; a demo company says so by itself."""
+    try:
+        provider = registry.selling(opened)
+    except ProviderNotSetUp:
+        return False
+    return provider is not Provider.MOCK and _is_test(_address(opened), provider.value, opened)
 
 
 def moment_of(opened: Ledger) -> Moment:
@@ -103,6 +114,14 @@ def _ledger(url: str) -> Ledger:
 def _company(key: str, _opened: Ledger) -> frames.Company:  # noqa: ARG001
     with _opened.database.reading() as connection:
         return frames.load_company(connection)
+
+
+@st.cache_data(show_spinner=False, ttl="1h")
+def _is_test(key: str, provider: str, _opened: Ledger) -> bool:  # noqa: ARG001
+    try:
+        return registry.gateway(_opened, Provider(provider)).is_test
+    except ProviderNotSetUp:
+        return False
 
 
 @st.cache_data(show_spinner=False, ttl="5m", max_entries=100)

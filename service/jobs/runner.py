@@ -157,7 +157,10 @@ class _Turn:
 
 
 def _is_due(ledger: Ledger, step: Step, known: Job | None, at: datetime) -> bool:
-    return known is None or step.is_due(ledger, known.due_at, at)
+    if known is None or known.succeeded_at is None:
+        # Whether it works at all is known once it ran.
+        return known is None or known.due_at <= at
+    return step.is_due(ledger, known.due_at, at)
 
 
 def _mails(one: Job, *, fails: int, at: datetime, due_at: datetime, error: str = "") -> list[NewMail]:

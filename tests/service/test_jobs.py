@@ -495,7 +495,7 @@ def test_retention_forgets_what_is_old_and_nothing_else(ledger: Ledger, clock: F
     run_due(ledger, datetime(2020, 1, 1, tzinfo=UTC), steps=[quick(lambda: {"booked": 1})])
     step = [one for one in STEPS if one.name == "retention"]
     (ran,) = run_due(ledger, datetime(2026, 11, 20, tzinfo=UTC), steps=step, is_all=True).ran
-    assert ran.figures == {"runs": 1, "drafts": 1, "mails": 0, "forecasts": 3}
+    assert ran.figures == {"runs": 1, "drafts": 1, "mails": 0, "messages": 0, "forecasts": 3}
     left = all_rows(ledger)
     assert [one["key"] for one in left["draft"]] == ["new"]
     # The newest calibration stays in force however old it is.

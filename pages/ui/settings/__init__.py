@@ -4,7 +4,7 @@ from typing import Protocol
 
 from ledger import Permission
 from pages.ui.guard import Visit
-from pages.ui.settings import health, keys, mail
+from pages.ui.settings import health, keys, mail, payments
 
 
 class Part(Protocol):
@@ -18,4 +18,4 @@ class Part(Protocol):
         ...
 
 
-PARTS: tuple[Part, ...] = (health, keys, mail)
+PARTS: tuple[Part, ...] = (health, payments, keys, mail)

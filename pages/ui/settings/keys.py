@@ -30,6 +30,7 @@ _SCOPES = {
     Scope.GRANTS_WRITE: "Give credits, book top-ups, redeem gift codes",
     Scope.CORRECTIONS_WRITE: "Adjust, transfer, refund, extend",
     Scope.CUSTOMERS_WRITE: "Open and change customers and their plans",
+    Scope.PURCHASES_WRITE: "Sell packages, read purchases, change auto-recharge",
     Scope.REPORTS_READ: "Read reports and figures of the whole company",
     Scope.ADMIN: "All of these, except deciding and making keys",
 }
