@@ -151,8 +151,8 @@ def payment_facts(
         package=words.get("package"),
         quantity=_whole(words.get("quantity")),
         paid_at=instant(charge.created if charge else intent.created) if progress is Progress.PAID else None,
-        failure=(said and said.message) or (intent.cancellation_reason or "").replace("_", " "),
-        failure_code=(said and (said.decline_code or said.code)) or intent.cancellation_reason or "",
+        failure=_word(said, "message") or _word(intent, "cancellation_reason").replace("_", " "),
+        failure_code=_word(said, "decline_code") or _word(said, "code") or _word(intent, "cancellation_reason"),
         action_url=_action_url(intent),
         refunds=tuple(map(_refund, refunds)),
         disputes=tuple(map(_dispute, disputes)),
@@ -205,6 +205,11 @@ def _progress(intent: stripe.PaymentIntent, session: stripe.checkout.Session | N
     if known is not None:
         return known
     return Progress.FAILED if intent.last_payment_error else Progress.OPEN
+
+
+def _word(thing: Any, name: str) -> str:
+    """A text of a record; Stripe leaves out fields of errors that it has nothing to say in."""
+    return str(getattr(thing, name, None) or "")
 
 
 def _tax(session: stripe.checkout.Session | None) -> int:
