@@ -11,7 +11,7 @@ from ledger.models import account, entry, transaction
 from ledger.reconcile import acts, books, payments, usage
 from ledger.reconcile.parts import account_id, of
 
-__all__ = ["Finding", "Proof", "reconcile"]
+__all__ = ["Finding", "Proof", "check_names", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,12 @@ class Proof:
     transactions: int
     entries: int
     findings: tuple[Finding, ...]
+
+
+def check_names() -> tuple[str, ...]:
+    """What is proven of each account, in words, in the order in which it is checked."""
+    one = account_id("")
+    return tuple(books.checks(one) | usage.checks(one) | acts.checks(one))
 
 
 def reconcile(connection: sa.Connection, *, account_name: str | None = None) -> Proof:

@@ -33,7 +33,7 @@ _FIGURES = {
     "accounts": "from {} accounts",
     "errors": "{} past forecasts",
 }
-_NOT_TOLD = {"round_done", "round_total", "next_after"}
+_NOT_TOLD = {"disagreements", "round_done", "round_total", "next_after"}
 _ICONS = {
     frames.JobState.RUNNING: "▶",
     frames.JobState.WAITING: "✓",

@@ -14,6 +14,7 @@ NAME = "invariants"
 RUNS_A_ROUND = 24
 ACCOUNTS_MIN = 50
 NAMED_MAX = 5
+KEPT_MAX = 200
 
 
 def check(ledger: Ledger, progress: Progress) -> Figures:
@@ -39,6 +40,7 @@ def check(ledger: Ledger, progress: Progress) -> Figures:
         "round_total": total,
         "next_after": "" if is_over or not names else names[-1],
         "broken": sorted(findings),
+        "disagreements": _kept(findings),
     }
     if findings:
         raise StepFailed(_words(findings), figures)
@@ -68,6 +70,22 @@ def _reconcile(ledger: Ledger, name: str) -> tuple[Finding, ...]:
             # Totals and entries have to be of one instant while writers are active.
             connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         return reconcile(connection, account_name=name).findings
+
+
+def _kept(findings: dict[str, tuple[Finding, ...]]) -> list[dict[str, str | int]]:
+    """Disagreements for the page Reconciliation: account, check, place, what the totals say, what entries prove."""
+    kept: list[dict[str, str | int]] = [
+        {
+            "account": name,
+            "check": one.check,
+            "place": one.place,
+            "stated": one.stated_micro,
+            "proven": one.proven_micro,
+        }
+        for name in sorted(findings)
+        for one in findings[name]
+    ]
+    return kept[:KEPT_MAX]
 
 
 def _words(findings: dict[str, tuple[Finding, ...]]) -> str:
