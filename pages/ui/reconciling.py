@@ -236,7 +236,10 @@ def _table(visit: Visit, provider: Provider, chosen: pd.DataFrame, number: int) 
         "note": st.column_config.TextColumn("Note", width="large"),
     }
     rows = shown.assign(
-        what=[_what(row, provider) for row in shown.to_dict("records")],
+        what=[
+            title(kind, about, figure, provider)
+            for kind, about, figure in zip(shown["kind"], shown["object_kind"], shown["figure"], strict=True)
+        ],
         open="Open",
         ours=_money(visit, shown, "our"),
         theirs=_money(visit, shown, "their"),
@@ -299,7 +302,3 @@ def _amounts(found: pd.DataFrame, side: str) -> list[Decimal | None]:
 def _money(visit: Visit, found: pd.DataFrame, side: str) -> list[str]:
     pairs = zip(found[f"{side}_cents"], found[f"{side}_currency"], strict=True)
     return ["–" if pd.isna(cents) else money_text(int(cents), currency, visit.locale) for cents, currency in pairs]
-
-
-def _what(row: dict[str, str], provider: Provider) -> str:
-    return title(row["kind"], row["object_kind"], row["figure"], provider)

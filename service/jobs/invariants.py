@@ -74,17 +74,11 @@ def _reconcile(ledger: Ledger, name: str) -> tuple[Finding, ...]:
 
 def _kept(findings: dict[str, tuple[Finding, ...]]) -> list[dict[str, str | int]]:
     """Disagreements for the page Reconciliation: account, check, place, what the totals say, what entries prove."""
-    kept: list[dict[str, str | int]] = [
-        {
-            "account": name,
-            "check": one.check,
-            "place": one.place,
-            "stated": one.stated_micro,
-            "proven": one.proven_micro,
-        }
-        for name in sorted(findings)
-        for one in findings[name]
-    ]
+    kept: list[dict[str, str | int]] = []
+    for name, found in sorted(findings.items()):
+        for one in found:
+            figures = {"stated": one.stated_micro, "proven": one.proven_micro}
+            kept.append({"account": name, "check": one.check, "place": one.place, **figures})
     return kept[:KEPT_MAX]
 
 
