@@ -34,6 +34,7 @@ from ledger.sweep import expire_due_everywhere
 from service import cli_proof, cli_time, real_data, show
 from service import doctor as doctor_checks
 from service.cli_alerts import alerts
+from service.cli_billing import subscription
 from service.cli_catalog import catalog
 from service.cli_compare import payments
 from service.cli_corrections import extend, reverse, void
@@ -366,6 +367,7 @@ main.add_command(transfer)
 main.add_command(gift_codes)
 main.add_command(pool)
 main.add_command(payments)
+main.add_command(subscription)
 for verb in (*cli_time.VERBS, *cli_proof.VERBS):
     main.add_command(verb)
 

@@ -12,8 +12,10 @@ from ledger import (
     DefinePlan,
     DefineReferralProgramme,
     JoinReferral,
+    LinkPlanPrice,
     Money,
     OpenLead,
+    Provider,
     QualifyReferral,
     Reason,
     StartPlan,
@@ -26,6 +28,9 @@ from service.cli_words import CREDITS
 
 KEY = click.option("--key", help="The same key books once; a new one unless given.")
 NOTE = click.option("--note", required=True, help="Why, in at least 10 characters.")
+PROVIDER = click.option(
+    "--provider", type=click.Choice(["stripe", "mock"]), default="stripe", show_default=True, help="Who bills it."
+)
 REASON_CODE = click.option("--reason", "code", default="contract", show_default=True, help="Reason code.")
 
 
@@ -120,6 +125,36 @@ def renew() -> None:
     """Renew every plan whose next period has begun: a nightly job, safe to run again."""
     renewed = renew_due(opened_ledger())
     click.echo(f"{len(renewed)} plan{'s' * (len(renewed) != 1)} renewed.")
+
+
+@plan.command("link")
+@click.argument("price_ref", metavar="PRICE")
+@click.argument("code_of_plan", metavar="PLAN")
+@PROVIDER
+@KEY
+@refusing_clearly
+def link(price_ref: str, code_of_plan: str, provider: str, key: str | None) -> None:
+    """Say which plan a subscription price at a provider stands for."""
+    run(opened_ledger(), LinkPlanPrice(Provider(provider), price_ref, code_of_plan), key)
+
+
+@plan.command("unlink")
+@click.argument("price_ref", metavar="PRICE")
+@PROVIDER
+@KEY
+@refusing_clearly
+def unlink(price_ref: str, provider: str, key: str | None) -> None:
+    """Let a price at a provider stand for no plan any more; what it paid for stays given."""
+    run(opened_ledger(), LinkPlanPrice(Provider(provider), price_ref, None), key)
+
+
+@plan.command("prices")
+@refusing_clearly
+def prices() -> None:
+    """List the prices at providers that stand for plans."""
+    with opened_ledger().database.reading() as connection:
+        for one in frames.load_plan_prices(connection):
+            click.echo(f"{one.plan_code}  {one.provider}  {one.price_ref}")
 
 
 @click.group()

@@ -147,6 +147,8 @@ def send(ledger: Ledger) -> tuple[int, int]:
     sent = failed = 0
     for row in found:
         try:
+            if _is_first(ledger, row.provider):
+                set_up_meter(ledger, Provider(row.provider))
             registry.billing(ledger, Provider(row.provider)).send_meter_event(
                 event_name=settings().meter_event_name,
                 customer_ref=row.customer_ref,
@@ -180,6 +182,18 @@ def set_up_meter(ledger: Ledger, provider: Provider) -> str:
     """
     name = settings().meter_event_name
     return registry.billing(ledger, provider).make_meter(event_name=name, label=METER_LABEL, key=f"meter:{name}")
+
+
+def _is_first(ledger: Ledger, provider: str) -> bool:
+    """Whether that provider was never told anything, so that its meter may have to be made."""
+    wanted = (
+        sa.select(meter_event.c.id)
+        .join(subscription, subscription.c.account_id == meter_event.c.account_id)
+        .where(subscription.c.provider == provider, meter_event.c.state == "sent")
+        .limit(1)
+    )
+    with ledger.database.reading() as connection:
+        return connection.execute(wanted).first() is None
 
 
 def _later(ledger: Ledger, row: Any, error: LedgerError) -> bool:

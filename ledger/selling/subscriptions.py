@@ -17,7 +17,8 @@ from ledger.facade import Ledger
 from ledger.gateways import registry
 from ledger.gateways.billing import Billing, SubscriptionFacts
 from ledger.models import account, billed_invoice, customer, saved_card, subscription
-from ledger.operations.billed_plans import FollowSubscription
+from ledger.operations.billed_plans import OVER, FollowSubscription
+from ledger.queries.billing import plan_prices
 from ledger.receipt import Receipt
 
 # A subscription that ended is asked for so much longer, because its last invoice may still be paid.
@@ -95,6 +96,47 @@ def follow_billed(ledger: Ledger) -> dict[str, int]:
         else:
             counts["followed"] += 1
     return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A subscription at a provider and what it would mean here, before anything is followed.
+
+    ``account`` and ``plan`` are None where nobody, or no plan, here is meant.
+    """
+
+    ref: str
+    customer_ref: str
+    status: str
+    price_ref: str
+    account: str | None
+    plan: str | None
+
+    @property
+    def can_be_followed(self) -> bool:
+        """Whether it runs, and both its customer and its plan are known."""
+        return self.status not in OVER and self.account is not None and self.plan is not None
+
+
+def find_subscriptions(ledger: Ledger, provider: Provider) -> list[Found]:
+    """All subscriptions of a provider with what they mean here; nothing is changed.
+
+    Raises ProviderUnavailable, ProviderRefused, ProviderNotSetUp.
+    """
+    billing = registry.billing(ledger, provider)
+    with ledger.database.reading() as connection:
+        plans = {row.price_ref: row.plan_code for row in connection.execute(plan_prices()) if row.provider == provider}
+    return [
+        Found(
+            facts.ref,
+            facts.customer_ref,
+            facts.status,
+            facts.price_ref,
+            account_of(ledger, provider, facts, billing),
+            plans.get(facts.price_ref),
+        )
+        for facts in billing.subscriptions()
+    ]
 
 
 def account_of(ledger: Ledger, provider: Provider, facts: SubscriptionFacts, billing: Billing) -> str | None:

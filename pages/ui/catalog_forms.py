@@ -8,7 +8,7 @@ import streamlit as st
 
 from analytics import frames
 from analytics.frames.catalog import PriceEffect
-from ledger import DefineBundle, DefinePackage, Money, SetFeaturePrice
+from ledger import DefineBundle, DefinePackage, LinkPlanPrice, Money, Provider, SetFeaturePrice
 from ledger.core.amounts import credits_to_micro
 from ledger.core.lifecycle import end_of_day
 from ledger.core.packages import STANDARD_LIST
@@ -23,7 +23,9 @@ from pages.ui.text import credit_text, day_text, escape, money_text, percent_tex
 REASONS = ("contract", "campaign", "data_correction", "other")
 NEW = "new"
 NO_FACTORS = "none"
-Drawn = tuple[SetFeaturePrice | DefinePackage | DefineBundle | None, Act]
+# Providers that bill plans.
+BILLING = (Provider.STRIPE, Provider.MOCK)
+Drawn = tuple[SetFeaturePrice | DefinePackage | DefineBundle | LinkPlanPrice | None, Act]
 
 
 def price(form: Form) -> Drawn:
@@ -131,10 +133,33 @@ def bundle(form: Form) -> Drawn:
     return command, Act(button=f"Start {escape(label)}", facts=facts | _when(visit, starts, ends))
 
 
+def plan_price(form: Form) -> Drawn:
+    """Which plan a subscription price at a provider stands for."""
+    visit = form.visit
+    plans = {one.code: one.label for one in visit.ask(frames.load_plans, at=visit.at)}
+    provider = form.select(
+        "provider", "Provider", {one.value: one.value.capitalize() for one in BILLING}, default="stripe"
+    )
+    price_ref = form.text(
+        "price_ref", "Price", required=True, max_chars=200, placeholder="price_…", help="The provider's name of it"
+    )
+    code = form.select("plan", "Plan", {NEW: "None: take the link away"} | plans)
+    if not price_ref or code is None:
+        return None, Act(button="Link the price")
+    chosen = None if code == NEW else code
+    known = next((one for one in visit.ask(frames.load_plan_prices) if one.price_ref == price_ref), None)
+    facts = {
+        "Until now": escape(known.plan_code) if known else "stands for no plan",
+        "From now on": escape(plans[chosen]) if chosen else "stands for no plan; its invoices wait",
+    }
+    return LinkPlanPrice(Provider(provider or "stripe"), price_ref, chosen), Act(button="Link the price", facts=facts)
+
+
 KINDS: dict[str, tuple[str, Callable[[Form], Drawn], str]] = {
     "price": ("Price of a feature", price, "Price set."),
     "package": ("Package", package, "Package defined."),
     "bundle": ("Bundle", bundle, "Bundle defined."),
+    "plan_price": ("Plan at a provider", plan_price, "Price linked."),
 }
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 from analytics import frames
 from ledger import CancelPlan, ChangePlan, Command, Permission, StartPlan
 from ledger.core.plans import is_upgrade
-from pages.ui import forms, parts
+from pages.ui import forms, parts, plan_billing
 from pages.ui.customer_overview import View
 from pages.ui.forms import Form
 from pages.ui.review import Act, receipt_panel, review
@@ -28,10 +28,16 @@ def draw(view: View) -> None:
         st.markdown("This customer was never on a plan.")
     else:
         st.markdown(_sentence(view, found, is_on))
+        if found.provider is not None:
+            st.markdown(plan_billing.sentence(view, found, today))
         _given(view, found, is_on)
+        if found.provider is not None:
+            plan_billing.draw(view, found)
     plans = visit.ask(frames.load_plans, at=visit.at)
     if not plans:
         st.caption("No plan is defined yet.")
+    elif is_on and found is not None and found.provider is not None:
+        st.caption(plan_billing.refusal(found))
     elif visit.may(Permission.MANAGE_PLANS):
         _form(view, found if is_on else None, plans)
 
@@ -48,7 +54,10 @@ def _sentence(view: View, found: frames.CustomerPlan, is_on: bool) -> str:
     words = f"On {name}: {credit_text(terms.credits_micro, visit.locale)} credits {each} for {escape(price)}. "
     today = visit.at.astimezone(view.customer.zone).date()
     when = f"on {end}, {days_text((found.period_end - today).days)}"
-    if found.period_end <= today:
+    is_unpaid = found.paid_through is not None and found.paid_through <= found.period_end
+    if found.period_end <= today and is_unpaid:
+        words += f"Its last period ended on {end}."
+    elif found.period_end <= today:
         words += f"Its renewal was due on {end} and is booked by the next run of the nightly jobs."
     elif found.state == "cancelled":
         words += f"It is cancelled and ends {when}; what it gave can be used until it expires."

@@ -209,6 +209,34 @@ def plans(visit: Visit) -> None:
     ]
     columns = {escape(one.label): _plan_column(visit, one) for one in found}
     st.table(pd.DataFrame({"": labels, **columns}), hide_index=True, border="horizontal", alt="Plans side by side")
+    _plan_prices(visit)
+
+
+def _plan_prices(visit: Visit) -> None:
+    """Which prices at providers stand for a plan."""
+    st.subheader("Billed by a provider", anchor=False)
+    found = visit.ask(frames.load_plan_prices)
+    if not found:
+        st.markdown(
+            "No price at a provider stands for a plan yet. Link one under “New version”, and its subscriptions are "
+            "followed here: a paid invoice gives the credits of its period."
+        )
+        return
+    shown = pd.DataFrame(
+        {
+            "plan": [one.plan_code for one in found],
+            "provider": [one.provider.capitalize() for one in found],
+            "price_ref": [one.price_ref for one in found],
+            "linked_at": pd.to_datetime([one.linked_at for one in found], utc=True),
+        }
+    )
+    columns = {
+        "plan": st.column_config.TextColumn("Plan", pinned=True),
+        "provider": st.column_config.TextColumn("Provider"),
+        "price_ref": st.column_config.TextColumn("Price there"),
+        "linked_at": parts.instant_column("Linked", visit.zone),
+    }
+    parts.table(shown, key="plan-prices", alt="Prices at providers that stand for plans", columns=columns)
 
 
 def _plan_column(visit: Visit, one: PlanVersion) -> list[str]:

@@ -9,7 +9,7 @@ from ledger import Ledger, daily
 from ledger.selling import refunding
 from ledger.selling.recharging import recharge_due
 from service.alerts import find_alerts
-from service.jobs import comparing, forecasting, invariants, payments, retention, summaries
+from service.jobs import billing, comparing, forecasting, invariants, payments, retention, summaries
 from service.jobs.kit import Figures, Progress
 from service.mailer import send_due
 
@@ -66,9 +66,12 @@ STEPS: tuple[Step, ...] = (
     # After what was paid is booked, and before anybody is warned.
     Step("recharge", MINUTE, lambda ledger, _progress: recharge_due(ledger)),
     Step("refunds", MINUTE, lambda ledger, _progress: refunding.send_due(ledger)),
+    Step("meters", MINUTE, billing.meters),
+    Step("mirror", HOUR, billing.mirror),
     Step("alerts", MINUTE, lambda ledger, _progress: find_alerts(ledger)),
     Step("mail", MINUTE, lambda ledger, _progress: send_due(ledger)),
     Step("invariants", HOUR, invariants.check),
+    Step("subscriptions", NIGHTLY, billing.subscriptions),
     Step("compare", NIGHTLY, comparing.compare_all),
     Step("retention", NIGHTLY, retention.forget),
     # The long ones last: nothing else waits for them.

@@ -1,4 +1,4 @@
-"""Use beyond the credits is told to the meter once, whatever fails, and the mirror adds up to what the shelf is worth."""
+"""Use beyond the credits is told to the meter once, whatever fails; the mirror adds up to what the shelf is worth."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +30,6 @@ def hybrid(shop: Shop, account: str = "acme", *, account_type: AccountType = Acc
     allow_overdraft(shop.ledger, account, credits=200)
     ref = shop.mock.subscribe(account, shop.prices["basic"])
     follow_subscription(shop.ledger, Provider.MOCK, ref)
-    metering.set_up_meter(shop.ledger, Provider.MOCK)
     return ref
 
 
