@@ -7,8 +7,8 @@ from typing import Any
 
 from babel import Locale
 
-from analytics.words import credit_text, day_text
-from ledger.core.alerts import Addressee, AlertKind, Severity
+from analytics.words import credit_text, day_text, money_text
+from ledger.core.alerts import TROUBLES, Addressee, AlertKind, Severity
 
 KIND_WORDS: dict[AlertKind, str] = {
     AlertKind.OUT_OF_CREDITS: "Out of credits",
@@ -19,6 +19,9 @@ KIND_WORDS: dict[AlertKind, str] = {
     AlertKind.EXPIRING: "Expiring",
     AlertKind.PLAN_LIMIT: "Plan limit",
     AlertKind.UNUSUAL_USE: "Unusual use",
+    AlertKind.RECHARGE_STOPPED: "Auto-recharge stopped",
+    AlertKind.PAYMENT_BLOCKED: "Payment blocked",
+    AlertKind.DISPUTE_OPEN: "Dispute open",
 }
 ABOUT: dict[AlertKind, str] = {
     AlertKind.OUT_OF_CREDITS: "Nothing can be used any more.",
@@ -29,6 +32,9 @@ ABOUT: dict[AlertKind, str] = {
     AlertKind.EXPIRING: "Days before the last day of a batch.",
     AlertKind.PLAN_LIMIT: "Per cent of what the plan gave for the running period.",
     AlertKind.UNUSUAL_USE: "A day far from what is usual for the customer, the feature and the weekday.",
+    AlertKind.RECHARGE_STOPPED: "A rule charges no card any more until somebody resumes it.",
+    AlertKind.PAYMENT_BLOCKED: "Paid, and its credits may not be given: somebody decides.",
+    AlertKind.DISPUTE_OPEN: "A customer's bank disputes a payment; what is left of it is frozen.",
 }
 UNITS: dict[AlertKind, str] = {
     AlertKind.LOW_BALANCE: "%",
@@ -58,7 +64,12 @@ class Said:
 
 def said(kind: AlertKind, level: int, figures: Mapping[str, Any], locale: Locale) -> Said:
     """What an alert says, from its figures as they were when it was raised."""
+    if kind in TROUBLES:
+        return _said_of_money(kind, figures, locale)
+    return _said_of_credits(kind, level, figures, locale)
 
+
+def _said_of_credits(kind: AlertKind, level: int, figures: Mapping[str, Any], locale: Locale) -> Said:
     def credits(name: str) -> str:
         return credit_text(figures[name], locale)
 
@@ -91,6 +102,7 @@ def said(kind: AlertKind, level: int, figures: Mapping[str, Any], locale: Locale
         case AlertKind.UNUSUAL_USE:
             usual = f"usually {credits('usual_micro')} on such a day"
             return Said(f"{credits('used_micro')} credits for {figures['feature']} on {day('day')}", usual)
+    raise AssertionError(f"{kind} is about money")
 
 
 def runway_text(figures: Mapping[str, Any]) -> str:
@@ -102,6 +114,16 @@ def runway_text(figures: Mapping[str, Any]) -> str:
     if days is not None:
         return f"about {_days(days)}"
     return "" if least is None else f"at least {_days(least)}"
+
+
+def _said_of_money(kind: AlertKind, figures: Mapping[str, Any], locale: Locale) -> Said:
+    if kind is AlertKind.RECHARGE_STOPPED:
+        left = credit_text(figures["available_micro"], locale)
+        return Said(f"{left} credits left, auto-recharge stopped", figures["because"])
+    money = money_text(figures["price_cents"], figures["currency"], locale)
+    if kind is AlertKind.PAYMENT_BLOCKED:
+        return Said(f"{money} paid and not credited", f"{figures['payment']}: {figures['because']}")
+    return Said(f"{money} disputed", f"{figures['payment']}, {credit_text(figures['amount_micro'], locale)} credits")
 
 
 def _left(figures: Mapping[str, Any], locale: Locale) -> str:

@@ -19,7 +19,7 @@ from analytics.frames.asking import plain_rows
 from analytics.scopes import is_scoped
 from ledger import queries
 from ledger.alerts import rules_of, watches_of
-from ledger.core.alerts import Ahead, DayOfUse, Ending, Line, PlanUse, Rule, Seen, lines
+from ledger.core.alerts import Ahead, AlertKind, DayOfUse, Ending, Line, PlanUse, Rule, Seen, Trouble, lines
 from ledger.core.burn import available_micro
 from ledger.core.crossings import Watch, find
 from ledger.core.lifecycle import last_day
@@ -126,6 +126,7 @@ def _look(connection: sa.Connection, due: Sequence[_Due], *, at: datetime, zone:
     fundings: dict[int, int] = dict(plain_rows(connection.execute(queries.fundings(ids, at=at))))
     plans, renewals = _plans(connection, ids, today)
     days = _days(connection, [one.id for one in due if one.is_new_day], today)
+    troubles = _troubles(connection, ids)
     seen = {
         one.id: Seen(
             one.id,
@@ -138,11 +139,34 @@ def _look(connection: sa.Connection, due: Sequence[_Due], *, at: datetime, zone:
             plans.get(one.id),
             days=tuple(days.get(one.id, ())) if one.is_new_day else None,
             overdraft_left_micro=max(0, one.overdraft_micro - one.owed_micro),
+            troubles=tuple(troubles.get(one.id, ())),
         )
         for one in due
     }
     look = Look(at, zone, seen, batches, renewals)
     return with_forecasts(connection, look, [one.id for one in due if one.has_new_forecast])
+
+
+def _troubles(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[Trouble]]:
+    """Rules that stopped, payments that are blocked or disputed, by account."""
+    found: dict[int, list[Trouble]] = {}
+    for row in connection.execute(queries.stopped_recharges(ids)):
+        # Each stop is another one.
+        subject = f"stopped:{row.stopped_at.isoformat()}"
+        figures: dict[str, Any] = {"because": row.stopped_because, "declines": row.declines}
+        found.setdefault(row.account_id, []).append(Trouble(AlertKind.RECHARGE_STOPPED, subject, figures))
+    for row in connection.execute(queries.troubles(ids)):
+        is_dispute = row.disputed_cents > 0
+        kind = AlertKind.DISPUTE_OPEN if is_dispute else AlertKind.PAYMENT_BLOCKED
+        figures = {
+            "payment": row.name,
+            "price_cents": row.disputed_cents if is_dispute else row.total_cents,
+            "currency": row.paid_currency,
+            "amount_micro": row.credits_micro,
+            "because": "" if is_dispute else row.error,
+        }
+        found.setdefault(row.account_id, []).append(Trouble(kind, f"payment:{row.name}", figures))
+    return found
 
 
 def with_forecasts(connection: sa.Connection, look: Look, ids: Sequence[int]) -> Look:

@@ -14,7 +14,7 @@ from ledger.core.amounts import MICRO
 
 
 class AlertKind(StrEnum):
-    """What is told. The order is that of the page of rules. Events of payments and recharges will join here."""
+    """What is told. The order is that of the page of rules."""
 
     OUT_OF_CREDITS = "out_of_credits"
     OVERDRAWN = "overdrawn"
@@ -24,6 +24,9 @@ class AlertKind(StrEnum):
     EXPIRING = "expiring"
     PLAN_LIMIT = "plan_limit"
     UNUSUAL_USE = "unusual_use"
+    RECHARGE_STOPPED = "recharge_stopped"
+    PAYMENT_BLOCKED = "payment_blocked"
+    DISPUTE_OPEN = "dispute_open"
 
 
 class Addressee(StrEnum):
@@ -56,6 +59,7 @@ class Rule:
 
 
 _BOTH = frozenset({Addressee.OWNER, Addressee.CUSTOMER})
+_COLLEAGUES = frozenset({Addressee.OWNER, Addressee.OPERATORS})
 # In force until somebody says otherwise. Source: docs/alerts.md.
 DEFAULT_RULES: dict[AlertKind, Rule] = {
     rule.kind: rule
@@ -68,6 +72,9 @@ DEFAULT_RULES: dict[AlertKind, Rule] = {
         Rule(AlertKind.EXPIRING, levels=(30, 14, 3), tells=_BOTH),
         Rule(AlertKind.PLAN_LIMIT, levels=(80, 90, 100), tells=_BOTH),
         Rule(AlertKind.UNUSUAL_USE),
+        Rule(AlertKind.RECHARGE_STOPPED, tells=_BOTH),
+        Rule(AlertKind.PAYMENT_BLOCKED, tells=_COLLEAGUES),
+        Rule(AlertKind.DISPUTE_OPEN, tells=_COLLEAGUES),
     )
 }
 # Levels that a rule may have; kinds that are not here have none. A stored forecast answers for these chances only.
@@ -94,6 +101,8 @@ class Rearm:
     rest: timedelta
 
 
+# About money that somebody has to look after, instead of a balance.
+TROUBLES = (AlertKind.RECHARGE_STOPPED, AlertKind.PAYMENT_BLOCKED, AlertKind.DISPUTE_OPEN)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 REARM: dict[AlertKind, Rearm] = {
     # Per cent of the last funding.
@@ -112,7 +121,11 @@ REARM: dict[AlertKind, Rearm] = {
     AlertKind.PLAN_LIMIT: Rearm(5, _DAY, _DAY),
     # Days of usual use are counted by better_for.
     AlertKind.UNUSUAL_USE: Rearm(0, 3 * _DAY, 14 * _DAY),
+    # Each stop and each payment is a subject of its own, which ends with it: nothing is armed again.
+    **dict.fromkeys(TROUBLES, Rearm(0, _HOUR, _HOUR)),
 }
+# Money was taken and nothing given for it, or nothing comes any more where somebody relies on it.
+_CRITICAL = frozenset({AlertKind.OUT_OF_CREDITS, AlertKind.RECHARGE_STOPPED, AlertKind.PAYMENT_BLOCKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +184,15 @@ class DayOfUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Money that somebody has to look after. ``subject`` names it for as long as it lasts; ``figures`` as in `Line`."""
+
+    kind: AlertKind
+    subject: str
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """All that is known about one account at an instant. What was not looked at, or cannot be said, is None.
 
@@ -189,6 +211,7 @@ class Seen:
     days: tuple[DayOfUse, ...] | None = None
     # How much more an approved overdraft allows.
     overdraft_left_micro: int = 0
+    troubles: tuple[Trouble, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +243,8 @@ def worst_first(keys: Iterable[LineKey]) -> list[LineKey]:
 
 
 def severity(key: LineKey, rule: Rule) -> Severity:
-    """Out of credits is critical; the mildest of several levels is for information; everything else is a warning."""
-    if key.kind is AlertKind.OUT_OF_CREDITS:
+    """What cannot wait is critical; the mildest of several levels is for information; everything else is a warning."""
+    if key.kind in _CRITICAL:
         return Severity.CRITICAL
     mildest = worst_first(LineKey(key.kind, level) for level in rule.levels)
     is_mildest = len(mildest) > 1 and mildest[-1].level == key.level
@@ -234,10 +257,11 @@ def lines(seen: Seen, rules: Mapping[AlertKind, Rule]) -> list[Line]:
 
 
 def subjects(seen: Seen) -> dict[AlertKind, frozenset[str]]:
-    """The subjects that still exist, of kinds whose subjects end: batches and billing periods."""
+    """The subjects that still exist, of kinds whose subjects end: batches, billing periods, troubles with money."""
     return {
         AlertKind.EXPIRING: frozenset(_batch_subject(one) for one in seen.endings),
         AlertKind.PLAN_LIMIT: frozenset() if seen.plan is None else frozenset({_period_subject(seen.plan)}),
+        **{kind: frozenset(one.subject for one in seen.troubles if one.kind is kind) for kind in TROUBLES},
     }
 
 
@@ -355,6 +379,13 @@ def _unusual_use(seen: Seen, rule: Rule) -> Iterator[Line]:
         yield Line(key, one.is_unusual, not one.is_unusual, figures)
 
 
+def _trouble(seen: Seen, rule: Rule) -> Iterator[Line]:
+    for one in seen.troubles:
+        if one.kind is rule.kind:
+            figures = {"available_micro": seen.available_micro, **one.figures}
+            yield Line(LineKey(rule.kind, 0, one.subject), is_crossed=True, is_better=False, figures=figures)
+
+
 _LOOKS: dict[AlertKind, Callable[[Seen, Rule], Iterator[Line]]] = {
     AlertKind.OUT_OF_CREDITS: _out_of_credits,
     AlertKind.OVERDRAWN: _overdrawn,
@@ -364,4 +395,5 @@ _LOOKS: dict[AlertKind, Callable[[Seen, Rule], Iterator[Line]]] = {
     AlertKind.EXPIRING: _expiring,
     AlertKind.PLAN_LIMIT: _plan_limit,
     AlertKind.UNUSUAL_USE: _unusual_use,
+    **dict.fromkeys(TROUBLES, _trouble),
 }

@@ -4,11 +4,12 @@ Statements of the search take the row ids of the accounts that are looked at.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from ledger.core.payments import PaymentState
 from ledger.core.records import Bucket
 from ledger.models import (
     account,
@@ -20,7 +21,9 @@ from ledger.models import (
     customer,
     entry,
     forecast_run,
+    payment,
     plan,
+    recharge_rule,
     subscription,
     usage_daily,
 )
@@ -29,6 +32,8 @@ from ledger.queries.shelf import spendable
 
 # Credits that come in are a funding when they are at least this part of what is then on the shelf (docs/alerts.md).
 FUNDING_PART = 10
+# Longer than it takes to ask a provider and to book what it says.
+FOLLOWED_LATE = timedelta(minutes=5)
 # Beyond, reading all rows is shorter than naming the accounts.
 _NAMED_MAX = 500
 
@@ -72,10 +77,44 @@ def due_looks(*, at: datetime, today: date, forecasts_since: date) -> sa.Select[
                 look.c.looked_on != today,
                 look.c.again_at <= at,
                 is_newer,
+                _has_followed(at),
             )
         )
         .order_by(account.c.id)
     )
+
+
+def _has_followed(at: datetime) -> sa.ColumnElement[bool]:
+    """Whether something was followed at a provider since the last look: a blocked payment moves no credits.
+
+    An answer counts from when it was asked for, so one that is booked late is looked for a while longer.
+    """
+    return sa.exists().where(
+        payment.c.account_id == account.c.id,
+        sa.or_(payment.c.followed_at > alert_look.c.looked_at, payment.c.followed_at >= at - FOLLOWED_LATE),
+    )
+
+
+def troubles(ids: Sequence[int]) -> sa.Select[Any]:
+    """Payments that are blocked or disputed, of some accounts, oldest first."""
+    statement = sa.select(
+        payment.c.account_id,
+        payment.c.name,
+        payment.c.state,
+        payment.c.total_cents,
+        payment.c.paid_currency,
+        payment.c.disputed_cents,
+        payment.c.credits_micro,
+        payment.c.error,
+    ).where(sa.or_(payment.c.state == PaymentState.BLOCKED.value, payment.c.disputed_cents > 0))
+    return _among(statement, payment.c.account_id, ids).order_by(payment.c.id)
+
+
+def stopped_recharges(ids: Sequence[int]) -> sa.Select[Any]:
+    """Rules of auto-recharge that have stopped, of some accounts."""
+    rule = recharge_rule
+    statement = sa.select(rule.c.account_id, rule.c.stopped_at, rule.c.stopped_because, rule.c.declines)
+    return _among(statement.where(rule.c.is_on, rule.c.stopped_at.is_not(None)), rule.c.account_id, ids)
 
 
 def all_looks(account_name: str | None = None) -> sa.Select[Any]:

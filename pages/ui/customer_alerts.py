@@ -64,7 +64,12 @@ def _coming(view: View, standings: list[watch.Standing]) -> None:
 
 def _what(key: LineKey) -> str:
     subject, _, which = key.subject.partition(":")
-    of = {"batch": f" of batch {which}", "feature": f" of {which}", "own": f" in {which}"}.get(subject, "")
+    of = {
+        "batch": f" of batch {which}",
+        "feature": f" of {which}",
+        "own": f" in {which}",
+        "payment": f" of {which}",
+    }.get(subject, "")
     unit = {AlertKind.EXPIRING: " days", AlertKind.OWN_LINE: ""}.get(key.kind, " %")
     return f"{KIND_WORDS[key.kind]}{of}" + (f", {key.level}{unit}" if key.level or subject == "batch" else "")
 
@@ -112,3 +117,5 @@ def _condition(view: View, standing: watch.Standing) -> tuple[date, str]:
             return never, f"When {credits(figures['allowance_micro'] * key.level // 100)} of the allowance are used"
         case AlertKind.UNUSUAL_USE:
             return never, f"When a day is far from the usual {credits(figures['usual_micro'])}"
+        case AlertKind.RECHARGE_STOPPED | AlertKind.PAYMENT_BLOCKED | AlertKind.DISPUTE_OPEN:
+            return never, "Until somebody has looked after it"

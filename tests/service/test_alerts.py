@@ -15,7 +15,7 @@ from ledger import MICRO, Addressee, AlertKind, Ledger, MarkAlerts
 from ledger import alerts as door
 from ledger.alerts import Recorded, Told, record_look
 from ledger.clock import FixedClock
-from ledger.core.alerts import DEFAULT_RULES, Ahead, DayOfUse, Ending, PlanUse, Rule, Seen, Severity, lines
+from ledger.core.alerts import DEFAULT_RULES, Ahead, DayOfUse, Ending, PlanUse, Rule, Seen, Severity, Trouble, lines
 from ledger.mail import render
 from ledger.models import alert, alert_watch, mail
 from ledger.seeds import seed_plans
@@ -289,6 +289,9 @@ def test_a_stored_forecast_tells_of_a_run_out(ledger: Ledger, clock: FixedClock)
     assert find_alerts(ledger)["looked"] == 0
 
 
+PAYMENT = {"payment": "pay_1", "price_cents": 100, "currency": "EUR", "amount_micro": MICRO, "because": "<script>"}
+
+
 def test_every_mail_of_an_alert_can_be_written(ledger: Ledger) -> None:
     """Whatever kind alone, and several together, to each reader; the templates refuse what they were not promised."""
     seen = Seen(
@@ -302,6 +305,11 @@ def test_every_mail_of_an_alert_can_be_written(ledger: Ledger) -> None:
         PlanUse("<b>Basic</b>", date(2026, 3, 1), date(2026, 4, 1), 100 * MICRO, 95 * MICRO),
         Ahead(date(2026, 3, 9), 3, date(2026, 3, 11), date(2026, 3, 12), date(2026, 3, 13), date(2026, 3, 24), False),
         (DayOfUse("images", date(2026, 3, 9), 90 * MICRO, 10 * MICRO, True),),
+        troubles=(
+            Trouble(AlertKind.RECHARGE_STOPPED, "stopped:now", {"because": "<b>declined</b>", "declines": 3}),
+            Trouble(AlertKind.PAYMENT_BLOCKED, "payment:pay_1", PAYMENT),
+            Trouble(AlertKind.DISPUTE_OPEN, "payment:pay_2", PAYMENT),
+        ),
     )
     rules = DEFAULT_RULES | {AlertKind.OWN_LINE: Rule(AlertKind.OWN_LINE, threshold_micro=MICRO, runway_days=5)}
     crossed = [line for line in lines(seen, rules) if line.is_crossed]
