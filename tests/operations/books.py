@@ -15,6 +15,7 @@ from ledger.models import metadata
 from tests.operations.books_corrections import ends_when, of_extensions, of_reversals
 from tests.operations.books_decisions import of_approvals, of_overdrafts, of_refunds
 from tests.operations.books_holds import of_give_backs, of_holds
+from tests.operations.books_payments import of_payments
 from tests.operations.books_plans import of_plans, of_referrals
 from tests.operations.books_sharing import of_gift_codes, of_pools, of_transfers
 
@@ -31,6 +32,7 @@ _BOTH_WAYS = (
     ("available", "transferred"),
     ("available", "owed"),
     ("owed", "consumed"),
+    ("owed", "refunded"),
 )
 LEGAL = {*_BOTH_WAYS, *((b, a) for a, b in _BOTH_WAYS), ("held", "consumed")}
 
@@ -67,6 +69,7 @@ def audit(ledger: Ledger) -> list[str]:
         *of_holds(rows),
         *of_give_backs(rows),
         *of_refunds(rows),
+        *of_payments(rows),
         *of_approvals(rows),
         *of_reversals(rows),
         *of_extensions(rows),
@@ -88,7 +91,7 @@ def _of_entries(rows: Rows) -> Iterator[str]:
     balance: dict[int, int] = defaultdict(int)
     for entry in rows["entry"]:
         name, move = f"entry {entry['id']}", (entry["from_bucket"], entry["to_bucket"])
-        on_debt = set(move) == {"owed", "consumed"}
+        on_debt = set(move) in ({"owed", "consumed"}, {"owed", "refunded"})
         if move not in LEGAL or entry["amount_micro"] <= 0 or (entry["batch_id"] is None) != on_debt:
             yield f"{name} is illegal: {move} {entry['amount_micro']}"
         balance[entry["account_id"]] += _moved(entry, "available")
@@ -197,11 +200,13 @@ def _of_prices(rows: Rows) -> Iterator[str]:
 def _of_packages(rows: Rows) -> Iterator[str]:
     """Every sale of a package was of a version for sale then, at its price, and no customer bought too many."""
     versions = {row["id"]: row for row in rows["package"]}
-    reversed_ids = {row["reverses_id"] for row in rows["transaction"]}
+    # What a person decided about is no sale of the shop.
+    not_sold = {row["reverses_id"] for row in rows["transaction"]}
+    not_sold |= {row["id"] for row in rows["transaction"] if row["kind"] == "decide_payment"}
     bought: dict[tuple[int, str], int] = defaultdict(int)
     for batch in rows["batch"]:
         details = batch["details"]
-        if batch["parent_id"] is not None or "package_id" not in details or batch["made_by_id"] in reversed_ids:
+        if batch["parent_id"] is not None or "package_id" not in details or batch["made_by_id"] in not_sold:
             continue
         version = versions[details["package_id"]]
         # One payment may buy a package several times.

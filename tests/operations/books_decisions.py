@@ -17,13 +17,15 @@ def of_refunds(rows: Rows) -> Iterator[str]:
     refunds = {row["transaction_id"]: row for row in rows["refund"]}
     on_shelf: dict[int, int] = defaultdict(int)
     seen = set()
+    # What follows money that left by itself is looked at with the payments.
+    clawed = {row["transaction_id"] for row in rows["claw_back"]}
     for entry in rows["entry"]:
         if entry["batch_id"] is None:
             continue
         left = on_shelf[entry["batch_id"]]
         move = (entry["from_bucket"], entry["to_bucket"])
         on_shelf[entry["batch_id"]] += entry["amount_micro"] * (_shelf(move[1]) - _shelf(move[0]))
-        if move != ("available", "refunded"):
+        if move != ("available", "refunded") or entry["transaction_id"] in clawed:
             continue
         found = refunds.get(entry["transaction_id"])
         if found is None or found["transaction_id"] in seen:
@@ -116,7 +118,7 @@ def of_overdrafts(rows: Rows) -> Iterator[str]:
         stated = account["overdraft_until"]
         if (account["overdraft_limit_micro"], stated and stated.isoformat()) != (limit, until):
             yield f"account {account['external_id']} may owe what nobody allowed"
-        if account["owed_micro"] > account["overdraft_limit_micro"]:
+        if account["owed_micro"] > account["overdraft_limit_micro"] + account["claimed_micro"]:
             yield f"account {account['external_id']} owes more than it may"
 
 
