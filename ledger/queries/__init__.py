@@ -78,7 +78,16 @@ from ledger.queries.payments import (
     provider_payments_count,
 )
 from ledger.queries.plans import allocations, subscriptions
-from ledger.queries.recharge import recharge_candidates, recharge_rules, recharges_begun, recharges_in, saved_cards
+from ledger.queries.recharge import (
+    balance_before,
+    balance_steps,
+    owed_now,
+    recharge_candidates,
+    recharge_rules,
+    recharges_begun,
+    recharges_in,
+    saved_cards,
+)
 from ledger.queries.referrals import referral_codes, referral_counts, referral_programmes, referrals
 from ledger.queries.refunds import overdrafts, provider_refunds, refundable, refunds, refunds_to_send
 from ledger.queries.sharing import gift_code_sets, gift_codes, member_usage, pool_counters, pool_members, pools
@@ -125,6 +134,8 @@ __all__ = [
     "approvals",
     "approvals_waiting",
     "arrivals",
+    "balance_before",
+    "balance_steps",
     "balances",
     "batch_accounts",
     "batch_entries",
@@ -184,6 +195,7 @@ __all__ = [
     "open_holds",
     "open_holds_total",
     "overdrafts",
+    "owed_now",
     "package_purchases",
     "packages",
     "paid",

@@ -6,18 +6,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from ledger.core.payments import IN_FLIGHT, PaymentState, Purpose
+from ledger.core.records import Bucket
 from ledger.models import (
     account,
     batch,
     customer,
+    entry,
     forecast_run,
     package,
     payment,
     provider_price,
     recharge_rule,
     saved_card,
+    transaction,
 )
-from ledger.queries.parts import free, is_open, total
+from ledger.queries.parts import account_id, free, is_open, total
 
 _IS_RECHARGE = payment.c.purpose == Purpose.RECHARGE.value
 
@@ -145,3 +148,35 @@ def saved_cards(account_name: str) -> sa.Select[Any]:
 
 def _its_card() -> sa.ColumnElement[bool]:
     return sa.and_(saved_card.c.account_id == payment.c.account_id, saved_card.c.provider == payment.c.provider)
+
+
+def balance_steps(account_name: str, *, since: datetime) -> sa.Select[Any]:
+    """Each entry of one account from an instant on, in order: what was available after it, and what it changed of the
+    debt."""
+    owed = sa.case(
+        (entry.c.from_bucket == Bucket.OWED.value, entry.c.amount_micro),
+        (entry.c.to_bucket == Bucket.OWED.value, -entry.c.amount_micro),
+        else_=sa.literal(0, sa.BigInteger),
+    )
+    return (
+        sa.select(transaction.c.recorded_at, entry.c.balance_micro, owed.label("owed_change_micro"))
+        .join(transaction, transaction.c.id == entry.c.transaction_id)
+        .where(entry.c.account_id == account_id(account_name), transaction.c.recorded_at >= since)
+        .order_by(entry.c.id)
+    )
+
+
+def balance_before(account_name: str, *, since: datetime) -> sa.Select[Any]:
+    """What was available to one account right before an instant; no row when nothing was booked before it."""
+    return (
+        sa.select(entry.c.balance_micro)
+        .join(transaction, transaction.c.id == entry.c.transaction_id)
+        .where(entry.c.account_id == account_id(account_name), transaction.c.recorded_at < since)
+        .order_by(entry.c.id.desc())
+        .limit(1)
+    )
+
+
+def owed_now(account_name: str) -> sa.Select[Any]:
+    """What one account owes."""
+    return sa.select(account.c.owed_micro).where(account.c.external_id == account_name)

@@ -160,21 +160,21 @@ def provider_refunds(account_name: str | None = None, *, states: Sequence[str] =
     statement = (
         sa.select(
             provider_refund.c.name,
+            account.c.external_id.label("account"),
+            customer.c.name.label("customer"),
+            payment.c.name.label("payment"),
+            payment.c.provider,
             provider_refund.c.sent_to,
             provider_refund.c.cents,
             provider_refund.c.currency,
             provider_refund.c.state,
-            provider_refund.c.provider_ref,
+            provider_refund.c.error,
             provider_refund.c.tries,
             provider_refund.c.next_try_at,
-            provider_refund.c.error,
             provider_refund.c.asked_at,
             provider_refund.c.ended_at,
+            provider_refund.c.provider_ref,
             provider_refund.c.made_by_id,
-            payment.c.name.label("payment"),
-            payment.c.provider,
-            account.c.external_id.label("account"),
-            customer.c.name.label("customer"),
         )
         .select_from(provider_refund.join(payment, payment.c.id == provider_refund.c.payment_id))
         .join(account, account.c.id == payment.c.account_id)
