@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from ledger.core.holds import DISPUTE_FEATURE, DISPUTE_PREFIX
-from ledger.core.payments import PaymentState
+from ledger.core.payments import PaymentState, Purpose
 from ledger.core.records import Bucket
 from ledger.models import account, batch, claw_back, entry, hold, payment
 from ledger.reconcile.parts import Check, Of, of, or_zero, total
@@ -30,14 +30,16 @@ def checks(one: Of) -> dict[str, Check]:
 
 def _credited(one: Of) -> Check:
     """Every credited payment against its batch: same account and credits, its reference, its price without tax."""
-    cost = payment.c.total_cents - payment.c.tax_cents
+    # Of an invoice the customer pays the plan, too: the credits cost what was asked for them, and it is their reference.
+    is_invoice = payment.c.purpose == Purpose.INVOICE.value
+    cost = sa.case((is_invoice, payment.c.price_cents), else_=payment.c.total_cents - payment.c.tax_cents)
     is_it = sa.and_(
         batch.c.id == payment.c.batch_id,
         batch.c.account_id == payment.c.account_id,
         batch.c.granted_micro == payment.c.credits_micro,
         batch.c.cost_cents == cost,
         batch.c.currency == payment.c.paid_currency,
-        batch.c.reference == sa.func.coalesce(payment.c.payment_ref, payment.c.name),
+        sa.or_(is_invoice, batch.c.reference == sa.func.coalesce(payment.c.payment_ref, payment.c.name)),
     )
     return (
         sa.select(sa.literal("payment ") + payment.c.name, payment.c.credits_micro, sa.literal(0))

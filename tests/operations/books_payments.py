@@ -25,7 +25,7 @@ def of_payments(rows: Rows) -> Iterator[str]:
             yield f"{row['name']} is {row['state']} with batch {row['batch_id']}"
         elif row["batch_id"] is not None:
             yield from _of_credited(row, batches[row["batch_id"]])
-            yield from _of_clawed(row, clawed[row["id"]])
+            yield from _of_clawed(row, batches[row["batch_id"]]["cost_cents"], clawed[row["id"]])
         elif clawed[row["id"]]:
             yield f"{row['name']} took credits back, though it brought none"
     brought = Counter(row["batch_id"] for row in rows["payment"] if row["batch_id"])
@@ -53,13 +53,15 @@ def _of_frozen(rows: Rows) -> Iterator[str]:
 
 def _of_credited(row: Row, batch: Row) -> Iterator[str]:
     said = (batch["account_id"], batch["granted_micro"], batch["cost_cents"], batch["currency"], batch["reference"])
-    cost = row["total_cents"] - row["tax_cents"]
-    ref = row["payment_ref"] or row["name"]
+    # Of an invoice the customer pays the plan, too: the credits cost what was asked for them.
+    is_invoice = row["purpose"] == "invoice"
+    cost = row["price_cents"] if is_invoice else row["total_cents"] - row["tax_cents"]
+    ref = batch["reference"] if is_invoice else row["payment_ref"] or row["name"]
     if said != (row["account_id"], row["credits_micro"], cost, row["paid_currency"], ref):
         yield f"{row['name']} brought {said}"
 
 
-def _of_clawed(row: Row, clawed: list[Row]) -> Iterator[str]:
+def _of_clawed(row: Row, cost: int, clawed: list[Row]) -> Iterator[str]:
     """What was done is the sum of its rows, and comes to the share of the money that left, to the smallest unit."""
     for part in ("taken_micro", "claimed_micro", "gone_micro", "compensated_micro"):
         if row[part] != sum(one[part] for one in clawed):
@@ -70,7 +72,6 @@ def _of_clawed(row: Row, clawed: list[Row]) -> Iterator[str]:
     share = int(Fraction(row["credits_micro"] * left, total) + Fraction(1, 2))
     if net != share:
         yield f"{row['name']}: {left} of {total} cents left, which is {share}, but {net} credits are accounted for"
-    cost = total - row["tax_cents"]
     cents = int(Fraction(cost * net, row["credits_micro"]) + Fraction(1, 2))
     if sum(one["cents"] for one in clawed) != cents:
         yield f"{row['name']}: claw-backs say {sum(one['cents'] for one in clawed)} cents, it is {cents}"
