@@ -113,7 +113,8 @@ def _payment(
         "created_at": one.created_at,
         "paid_at": one.paid_at,
         "total_cents": one.total.cents,
-        "tax_cents": 0,
+        # Besides the credits it bills the plan, and tax.
+        "tax_cents": one.total.cents - one.metered_cents,
         "paid_currency": one.total.currency,
         "error": "",
         "batch_id": batch_id,
