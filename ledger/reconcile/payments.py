@@ -30,7 +30,7 @@ def checks(one: Of) -> dict[str, Check]:
 
 def _credited(one: Of) -> Check:
     """Every credited payment against its batch: same account and credits, its reference, its price without tax."""
-    # Of an invoice the customer pays the plan, too: the credits cost what was asked for them, and it is their reference.
+    # Of an invoice the customer pays the plan, too: its credits cost what was asked for them.
     is_invoice = payment.c.purpose == Purpose.INVOICE.value
     cost = sa.case((is_invoice, payment.c.price_cents), else_=payment.c.total_cents - payment.c.tax_cents)
     is_it = sa.and_(
