@@ -233,7 +233,7 @@ class PolarGateway:
             happened_at = polar_facts.instant(told["timestamp"])
             about, name = _ABOUT.get(kind, (AboutKind.NOTHING, ""))
             ref = str(data[name]) if about else ""
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise EventUnreadable(f"{type(error).__name__}: {error}") from error
         if happened_at.tzinfo is None:
             raise EventUnreadable(f"its time {told['timestamp']!r} has no zone")

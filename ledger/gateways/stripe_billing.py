@@ -17,18 +17,17 @@ from ledger.gateways.billing import (
     MeterSummary,
     SubscriptionFacts,
 )
-from ledger.gateways.stripe_client import asking, is_missing
+from ledger.gateways.stripe_client import StripePart, asking, is_missing
 
 PAGE = 100
 _MINUTE = 60
 
 
-class StripeBilling:
+class StripeBilling(StripePart):
     """The part of the gateway that knows balances, subscriptions and meters."""
 
     def __init__(self, client: stripe.StripeClient, clock: Clock) -> None:
-        self._client = client
-        self._clock = clock
+        super().__init__(client, clock)
         # Whether a price bills use; that never changes of a price.
         self._metered: dict[str, bool] = {}
 

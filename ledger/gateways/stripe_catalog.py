@@ -4,21 +4,16 @@ from collections.abc import Iterator
 
 import stripe
 
-from ledger.clock import Clock
 from ledger.core.amounts import Money
 from ledger.gateways import stripe_facts
 from ledger.gateways.provider import Product
-from ledger.gateways.stripe_client import asking
+from ledger.gateways.stripe_client import StripePart, asking
 
 PAGE = 100
 
 
-class StripeCatalog:
+class StripeCatalog(StripePart):
     """The part of the gateway that lists and changes products."""
-
-    def __init__(self, client: stripe.StripeClient, clock: Clock) -> None:
-        self._client = client
-        self._clock = clock
 
     def products(self) -> Iterator[Product]:
         """All products that sell credits by their metadata, those no longer sold included."""

@@ -6,6 +6,7 @@ from functools import cache
 
 import stripe
 
+from ledger.clock import Clock
 from ledger.errors import ProviderRefused, ProviderUnavailable
 
 # What the gateway was written against; a newer SDK must not change the shape of answers by itself.
@@ -32,6 +33,14 @@ def client_for(key: str, address: str = "") -> stripe.StripeClient:
         http_client=_connection(),
         base_addresses={"api": address} if address else None,
     )
+
+
+class StripePart:
+    """A part of the gateway: the client it asks with, and the clock that says when it asked."""
+
+    def __init__(self, client: stripe.StripeClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
 
 
 def close_clients() -> None:

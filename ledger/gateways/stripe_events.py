@@ -86,7 +86,7 @@ def read(body: bytes) -> Event:
         told = json.loads(body)
         kind, about = str(told["type"]), told["data"]["object"]
         event = Event(str(told["id"]), kind, instant(told["created"]), *_about(kind, about))
-    except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
         raise EventUnreadable(f"{type(error).__name__}: {error}") from error
     return event
 

@@ -19,6 +19,9 @@ from tests.kit.localstripe import KEY, Peer, running_localstripe
 from tests.kit.stripe_stub import SECRET, Stub, running_stub
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
+# While the secret of the webhook is changed there are two.
+SECRETS = ("whsec_old", SECRET)
+PAY_PAGE = "https://x.test/pay"
 OFFER = Offer("starter", "Starter", 1_000 * MICRO, 1, Money(1_000, "EUR"))
 
 
@@ -54,8 +57,8 @@ def gateway(stub: Stub, clock: FixedClock) -> StripeGateway:
     return StripeGateway(
         "sk_test_stub",
         clock,
-        webhook_secrets=("whsec_old", SECRET),
-        pay_page="https://x.test/pay",
+        webhook_secrets=SECRETS,
+        pay_page=PAY_PAGE,
         address=stub.address,
     )
 
@@ -86,9 +89,7 @@ def tried(request: pytest.FixtureRequest, clock: FixedClock, tmp_path: Path) -> 
         return Tried("stub", request.getfixturevalue("gateway"), lambda number: _stub_card(running, number))
     request.getfixturevalue("closing")
     local: Peer = request.getfixturevalue("peer")
-    real = StripeGateway(
-        KEY, SystemClock(), webhook_secrets=(SECRET,), pay_page="https://x.test/pay", address=local.address
-    )
+    real = StripeGateway(KEY, SystemClock(), webhook_secrets=SECRETS, pay_page=PAY_PAGE, address=local.address)
     return Tried("localstripe", real, local.saved_card)
 
 

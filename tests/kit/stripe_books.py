@@ -39,6 +39,7 @@ class Books:
         self.told: list[Object] = []
 
     def make(self, kind: type[stripe.StripeObject], prefix: str, **given: Any) -> Object:
+        given.pop("expand", None)  # said of every answer, kept in none
         fields = _fields(kind)
         assert set(given) <= fields, f"{kind.__name__} has no {set(given) - fields}"
         own: Object = {"id": f"{prefix}_{next(self._count)}", "created": self.now()}
@@ -47,7 +48,7 @@ class Books:
         if "livemode" in fields:
             own["livemode"] = False
         made = dict.fromkeys(fields - {"deleted"}) | {name: own[name] for name in own if name in fields} | given
-        self.objects[made["id"]] = made
+        self.objects[own["id"]] = made
         return made
 
     def now(self) -> int:

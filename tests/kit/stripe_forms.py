@@ -5,10 +5,11 @@ import types
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
-from typing import Any, Literal, NotRequired, Required, Union, get_args, get_origin, is_typeddict
+from typing import Any, Literal, NotRequired, Required, Union, get_args, get_origin
 from urllib.parse import parse_qsl
 
-from typing_extensions import get_type_hints
+# The SDK takes its TypedDict from there, which the standard library of this version does not know for one.
+import typing_extensions
 
 # What the types name and import for type checkers only.
 _NAMES = {"StripeContext": Any, "Mapping": Mapping, "Decimal": Decimal}
@@ -44,7 +45,7 @@ def check(given: Mapping[str, Any], wanted: type | None) -> dict[str, Any]:
 
 @cache
 def _hints(wanted: type) -> dict[str, Any]:
-    return get_type_hints(wanted, localns=_NAMES, include_extras=True)
+    return typing_extensions.get_type_hints(wanted, localns=_NAMES, include_extras=True)
 
 
 def _typed_dict(given: Mapping[str, Any], wanted: type, at: str) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def _value(value: Any, hint: Any, at: str) -> Any:
         raise WrongParameter(f"Invalid {at[:-1]}: {value!r}")
     if hint is Any:
         return value
-    if is_typeddict(hint):
+    if typing_extensions.is_typeddict(hint):
         if not isinstance(value, dict):
             raise WrongParameter(f"Invalid object: {at[:-1]}")
         return _typed_dict(value, hint, at)

@@ -56,7 +56,8 @@ class Stub:
             key = headers.get("Idempotency-Key") if method == "POST" else None
             if headers.get("Stripe-Version") != API_VERSION:
                 return 400, {"error": {"message": "not the version that the gateway is written for"}}
-            if method == "POST" and (key is None or ":" not in key):
+            is_read = path == "/v1/invoices/create_preview"
+            if method == "POST" and not is_read and (key is None or ":" not in key):
                 return 400, {"error": {"message": f"a POST without a key of ours: {key}"}}
             what = json.dumps([path, given], sort_keys=True)
             if key in self._answers:
@@ -85,7 +86,9 @@ class Stub:
         kind, act, names = found[0]
         try:
             params = check(given, kind)
-            made = act(self, params, *names)
+            made = act(self, dict(params), *names)
+            if made.get("object") == "list":
+                made["url"] = path
             return 200, self._expanded(made, params.get("expand", []))
         except WrongParameter as error:
             return 400, {"error": {"type": "invalid_request_error", "message": str(error)}}
@@ -94,7 +97,7 @@ class Stub:
 
     def _expanded(self, made: Object, paths: list[str]) -> Object:
         made = json.loads(json.dumps({name: one for name, one in made.items() if not name.startswith("_")}))
-        for path in paths:
+        for path in [] if made.get("deleted") else paths:
             assert path.count(".") < 4, f"{path} is more than four levels deep"
             self._expand(made, path.split("."))
         return made
@@ -143,7 +146,6 @@ def _one(stub: Stub, _params: dict[str, Any], ref: str) -> Object:
 
 
 def _make_customer(stub: Stub, params: dict[str, Any]) -> Object:
-    params.pop("expand", None)
     return stub.books.make(
         stripe.Customer, "cus", **params, invoice_settings={"default_payment_method": None}, balance=0
     )
@@ -224,7 +226,6 @@ def _make_refund(stub: Stub, params: dict[str, Any]) -> Object:
 
 def _make_product(stub: Stub, params: dict[str, Any]) -> Object:
     price = params.pop("default_price_data")
-    params.pop("expand")
     made = stub.books.make(stripe.Product, "prod", **params, updated=stub.books.now())
     made["default_price"] = _make_price(stub, price | {"product": made["id"]})["id"]
     return made
@@ -232,9 +233,9 @@ def _make_product(stub: Stub, params: dict[str, Any]) -> Object:
 
 def _change_product(stub: Stub, params: dict[str, Any], ref: str) -> Object:
     made = stub.books.get(ref)
-    params.pop("expand")
-    words = made["metadata"] | params.pop("metadata")
-    made |= params | {"metadata": {name: word for name, word in words.items() if word}, "updated": made["updated"] + 1}
+    words = made["metadata"] | params["metadata"]
+    given = {name: one for name, one in params.items() if name != "expand"}
+    made |= given | {"metadata": {name: word for name, word in words.items() if word}, "updated": made["updated"] + 1}
     return made
 
 
@@ -244,7 +245,7 @@ def _make_price(stub: Stub, params: dict[str, Any]) -> Object:
 
 def _change(stub: Stub, params: dict[str, Any], ref: str) -> Object:
     made = stub.books.get(ref)
-    made |= params
+    made |= {name: one for name, one in params.items() if name != "expand"}
     return made
 
 
