@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ledger.core.amounts import Money
 from ledger.core.matching import OurBatch, OurPayment, OurRefund, TheirDispute, TheirRefund, Theirs
-from ledger.core.payments import RefundTo
+from ledger.core.payments import Purpose, RefundTo
 from ledger.gateways.provider import PaymentFacts, Progress
 from ledger.queries import comparing as queries
 
@@ -181,6 +181,7 @@ def _payment(row: Any, issued: Mapping[int, int], refunds: Sequence[Any]) -> Our
             )
             for one in refunds
         ),
+        is_part_of_invoice=row.purpose == Purpose.INVOICE.value,
     )
 
 

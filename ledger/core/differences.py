@@ -155,7 +155,7 @@ def _payment(theirs: Theirs, ours: OurPayment) -> Iterator[Difference]:
         yield _of_payment(Kind.CURRENCY, theirs, ours.total, Figure.CURRENCY)
     elif ours.total.cents != theirs.total.cents:
         yield _of_payment(Kind.AMOUNT, theirs, ours.total, Figure.TOTAL)
-    elif ours.tax_cents != theirs.tax_cents:
+    elif ours.tax_cents != theirs.tax_cents and not ours.is_part_of_invoice:
         ours_tax, their_tax = (Money(cents, ours.total.currency) for cents in (ours.tax_cents, theirs.tax_cents))
         yield Difference(Kind.AMOUNT, ObjectKind.PAYMENT, theirs.ref, Figure.TAX, ours_tax, their_tax, theirs.at)
 

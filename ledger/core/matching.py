@@ -150,6 +150,8 @@ class OurPayment:
     lost_cents: int = 0
     batch: OurBatch | None = None
     refunds: tuple[OurRefund, ...] = ()
+    # Paid by an invoice that billed a plan besides the credits: ``tax_cents`` is all that is not for credits.
+    is_part_of_invoice: bool = False
 
     @property
     def net_cents(self) -> int:

@@ -7,12 +7,25 @@ import pytest
 
 from ledger import MICRO, AccountType, GiveBack, Ledger, Money, Provider, ProviderUnavailable
 from ledger.clock import FixedClock
+from ledger.comparing import compare
 from ledger.gateways.mock import MockGateway
+from ledger.reconcile import reconcile
 from ledger.selling import metering, mirroring
 from ledger.selling.subscriptions import follow_subscription
 from ledger.settings import settings
 from tests.kit.billing import Shop, pass_time
-from tests.kit.factories import REASON, allow_overdraft, grant, open_account, price_feature, run, top_up, use
+from tests.kit.factories import (
+    ADMIN,
+    NOW,
+    REASON,
+    allow_overdraft,
+    grant,
+    open_account,
+    price_feature,
+    run,
+    top_up,
+    use,
+)
 from tests.operations.books import all_rows, audit
 
 
@@ -209,3 +222,18 @@ def test_the_mirror_adds_up_to_the_shelf_through_rounding_and_lost_answers(
     )
     assert balance(mirrored) == worth
     assert {row["state"] for row in all_rows(ledger)["balance_mirror"]} == {"sent"}
+
+
+def test_a_comparison_finds_nothing_wrong_with_invoices(shop: Shop, ledger: Ledger, clock: FixedClock) -> None:
+    ref = hybrid(shop)
+    use(ledger, quantity=130)
+    metering.meter(ledger)
+    pass_time(ledger, clock, datetime(2026, 4, 10, 12, tzinfo=UTC))
+    shop.mock.renew(ref)
+    follow_subscription(ledger, Provider.MOCK, ref)
+    clock.advance(timedelta(days=2))
+    done = compare(ledger, Provider.MOCK, since=NOW - timedelta(days=1), until=clock.now(), by=ADMIN)
+    # The first invoice is of the plan alone, the second one of 30 credits, too.
+    assert (done.findings, done.others, done.objects) == (0, 1, 2)
+    with ledger.database.reading() as connection:
+        assert reconcile(connection).findings == ()
