@@ -21,6 +21,7 @@ from ledger import (
     Provider,
     ReopenFinding,
 )
+from ledger.commands import NOTE_MIN_CHARS
 from ledger.core.matching import Kind, ObjectKind
 from ledger.selling.mending import mend
 from pages.ui import address, finding_adopt, finding_records, forms, links
@@ -148,7 +149,7 @@ def _decisions(visit: Visit, row: Any) -> None:
         "Why the books may differ here" if is_open else "Why it is open again",
         key=f"finding:note:{number}",
         max_chars=500,
-        help="At least 10 characters. It is kept in the ledger for good.",
+        help="It is kept in the ledger for good.",
     )
 
     def decide() -> Command:
@@ -157,6 +158,8 @@ def _decisions(visit: Visit, row: Any) -> None:
 
     label = "Mark as explained" if is_open else "Open again"
     st.button(label, key="finding:explain", on_click=_carry_out, args=(visit, decide, f"{key}-explain"))
+    if is_open and len(note.strip()) < NOTE_MIN_CHARS:
+        st.caption(f"Write a note of at least {NOTE_MIN_CHARS} characters to explain it.")
     st.markdown("**Who deals with it**")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         owner = f"finding:owner:{number}"
@@ -171,8 +174,6 @@ def _decisions(visit: Visit, row: Any) -> None:
         st.button("Assign", key="finding:assign", on_click=_carry_out, args=(visit, assign, f"{key}-assign"))
         if row["owner"] != visit.actor.id:
             st.button("I deal with it", key="finding:take", on_click=_carry_out, args=(visit, take, f"{key}-take"))
-    if is_open and len(note.strip()) < 10:
-        st.caption("Write a note of at least 10 characters to explain it.")
 
 
 def _ways(visit: Visit, found: frames.FindingInFull) -> None:

@@ -64,7 +64,7 @@ def _tiles(visit: Visit, provider: Provider, good: frames.ProviderRun | None) ->
     def shown(number: int) -> str | None:
         return None if good is None else f"{number:,}"
 
-    with st.grid(5, min_column_width=170):
+    with st.grid(5, min_column_width=140):
         note = "" if good is None else f"of {good.objects:,} payments, refunds, disputes and batches"
         parts.tile("Matched", shown(good.matched if good else 0), absent=absent, note=note)
         parts.tile("Only ours", shown(counts.get(Kind.MISSING_THERE, 0)), absent=absent, note="open findings")
@@ -152,10 +152,8 @@ def _sums(visit: Visit, provider: Provider, run: frames.ProviderRun) -> None:
         }
         st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
     if run.others:
-        st.caption(
-            f"{run.others:,} payments at {there} name no payment, package or customer of ours: what else the company "
-            "sells is left out."
-        )
+        more = f"{run.others:,} payments at {there} name" if run.others != 1 else f"1 payment at {there} names"
+        st.caption(f"{more} no payment, package or customer of ours: what else the company sells is left out.")
 
 
 def _tie_text(visit: Visit, difference_cents: int, told_cents: int, currency: str) -> str:
@@ -192,7 +190,8 @@ def _filtered(found: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         about = address.multiselect(
             "about", "About", list(ObjectKind), to_text=str, format_func=OBJECT_WORDS.__getitem__
         )
-        owners = address.multiselect("owner", "Owner", sorted(set(found["owner"]) - {""}))
+        people = sorted(set(found["owner"]) - {""})
+        owners = address.multiselect("owner", "Owner", people) if people else []
         wanted = address.text("q", "Search", placeholder="Id, customer").strip()
     keep = found["state"].notna() if state == "all" else found["state"] == state
     words = [] if state == "all" else [f"state = {STATES[state].lower()}"]
@@ -222,13 +221,13 @@ def _table(visit: Visit, provider: Provider, chosen: pd.DataFrame, number: int) 
 
     since = shown["happened_at"].fillna(shown["found_at"])
     columns = {
-        "what": st.column_config.TextColumn("Finding", pinned=True, width=280),
+        "what": st.column_config.TextColumn("Finding", pinned=True, width=260),
         "open": st.column_config.ButtonColumn("Open", key="findings-open", on_click=open_row, width=80),
-        "ours": st.column_config.TextColumn("Here", width=110, alignment="right"),
-        "theirs": st.column_config.TextColumn("There", width=110, alignment="right"),
+        "ours": st.column_config.TextColumn("Here", width=95, alignment="right"),
+        "theirs": st.column_config.TextColumn("There", width=95, alignment="right"),
         "credits": parts.credits_column("Credits", help="That hang on it, as far as known here"),
-        "payment": st.column_config.TextColumn("Our id", width=150),
-        "object_ref": st.column_config.TextColumn("Their id", width=190),
+        "payment": st.column_config.TextColumn("Our id", width=120),
+        "object_ref": st.column_config.TextColumn("Their id", width=120),
         "customer": st.column_config.TextColumn("Customer", width=140),
         "days": st.column_config.NumberColumn("Age", format="%d days", width=80, help="Since it came about"),
         "words": st.column_config.TextColumn("State", width=90),
@@ -257,6 +256,7 @@ def _table(visit: Visit, provider: Provider, chosen: pd.DataFrame, number: int) 
         totals=f"**{count:,} finding{'s' * (count != 1)}**, the newest first.",
         columns=columns,
         height="content",
+        placeholder="–",
         download=parts.Download(visit, "reconciliation", lambda: to_export(chosen), whose=provider.value),
     )
 
