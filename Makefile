@@ -1,7 +1,7 @@
 # One entry for people and for continuous integration. `make` alone lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run migrate real check test format lint types browser bench api-check hammer drill ray screenshots goldens clean product developer
+.PHONY: help demo run migrate real check test format lint types browser bench api-check hammer deliveries drill ray screenshots goldens clean product developer
 
 PYTHON := .venv/bin/python
 PORT ?= 8501
@@ -55,6 +55,9 @@ api-check: developer ## schemathesis calls the HTTP API for five minutes in ever
 
 hammer: developer ## many processes, kill -9 of them and of PostgreSQL, lost answers; then proves the books (ARGS="--seconds 300")
 	$(PYTHON) -m tools.hammer $(ARGS)
+
+deliveries: developer ## 20,000 messages of a provider, doubled and shuffled, over processes killed at random, on both databases
+	DELIVERIES=20000 $(PYTHON) -m pytest tests/service/test_deliveries.py $(ARGS)
 
 drill: developer ## back up under load, restore elsewhere, prove that it is the same, on both databases
 	$(PYTHON) -m tools.drill

@@ -17,21 +17,22 @@ from ledger import LedgerError
 from ledger.core.payments import Provider
 from ledger.gateways.provider import SignatureRefused
 from ledger.inbox import BODY_MAX_BYTES, accept
-from service.api.auth import Service
+from service.opened import Opens
 
 PATH = "/webhooks"
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _log = logging.getLogger(__name__)
 
 
 class Webhooks:
     """The endpoints on a ledger."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Opens) -> None:
         self._service = service
 
     def routes(self) -> list[Route]:
         """One address for all of them, every method: a wrong one is told which is right."""
-        return [Route(PATH + "/{provider}", self._deliver, methods=None)]
+        return [Route(PATH + "/{provider}", self._deliver, methods=_METHODS)]
 
     async def _deliver(self, request: Request) -> Response:
         if request.method != "POST":

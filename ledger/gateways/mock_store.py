@@ -50,6 +50,11 @@ class Turn:
         self._connection.execute("DELETE FROM outgoing")
         return [json.loads(body) for (body,) in rows]
 
+    def forget(self) -> None:
+        """Remove every document and every event."""
+        self._connection.execute("DELETE FROM document")
+        self._connection.execute("DELETE FROM outgoing")
+
     def has_told(self) -> bool:
         """Whether anything waits in the outgoing mail."""
         return self._connection.execute("SELECT 1 FROM outgoing LIMIT 1").fetchone() is not None
@@ -75,6 +80,11 @@ class MockStore:
         """Events that were not delivered yet; they are forgotten here, as a provider forgets what was answered 200."""
         with self.turn() as turn:
             return turn.take_told()
+
+    def clear(self) -> None:
+        """Forget everything: a company that begins anew meets a provider that does, too."""
+        with self.turn() as turn:
+            turn.forget()
 
     def has_outgoing(self) -> bool:
         """Whether there are events that were not delivered yet."""

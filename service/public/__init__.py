@@ -5,7 +5,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.auth import Service
+from service.opened import Opened, Opens
 from service.public.mock import MockPages
 from service.public.payment import PaymentPage
 from service.public.shop import Shop
@@ -15,13 +15,18 @@ from service.webhooks import Webhooks
 PATHS = ("/webhooks/", "/pay/", "/buy/")
 
 
-def create_public(service: Service) -> Starlette:
+def create_public(service: Opens) -> Starlette:
     """All of it, on the ledger of a service."""
     routes: list[Route] = []
     # The pages of the mock are below those of payments.
     for part in (Webhooks(service), MockPages(service), PaymentPage(service), Shop(service)):
         routes += part.routes()
     return Starlette(routes=routes)
+
+
+def standalone() -> Starlette:
+    """The same without the pages: `uvicorn --factory service.public:standalone`, for a machine that providers reach."""
+    return create_public(Opened())
 
 
 class PublicFirst:

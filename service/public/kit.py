@@ -24,7 +24,7 @@ from ledger import Ledger, LedgerError
 from ledger.mail import words
 from ledger.models import company
 from ledger.settings import settings
-from service.api.auth import Service
+from service.opened import Opens
 
 _FOLDER = Path(__file__).parent / "templates"
 _FORM_MAX_BYTES = 16 * 1024
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 class Pages:
     """Base of the pages: what is drawn may ask the database, so it runs in the pool of threads."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Opens) -> None:
         self._service = service
 
     async def show(self, draw: Callable[..., Response], *given: Any) -> Response:

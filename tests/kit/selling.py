@@ -12,7 +12,7 @@ from ledger.gateways.mock import GOOD_CARD, SIGNING_KEY, MockGateway
 from ledger.gateways.standard_webhooks import sign
 from ledger.selling.checkout import Sale, sell
 from ledger.selling.settling import settle_due
-from service.api.auth import Service
+from service.opened import Opened
 from service.public import create_public
 from tests.kit.factories import ADMIN, fresh_key, open_account
 
@@ -59,7 +59,7 @@ class Outside:
     """Who reaches the product without signing in: providers and customers."""
 
     def __init__(self, ledger: Ledger) -> None:
-        app: Starlette = create_public(Service(ledger))
+        app: Starlette = create_public(Opened(ledger))
         self.client = TestClient(app, raise_server_exceptions=False, follow_redirects=False)
 
     def deliver(self, body: bytes, headers: dict[str, str], provider: str = "mock") -> Any:
@@ -67,6 +67,8 @@ class Outside:
         return self.client.post(f"/webhooks/{provider}", content=body, headers=headers)
 
 
-def message(body: str, *, id: str = "evt_1", at: datetime | None = None, secret: str = SIGNING_KEY) -> tuple[bytes, Any]:
+def message(
+    body: str, *, id: str = "evt_1", at: datetime | None = None, secret: str = SIGNING_KEY
+) -> tuple[bytes, dict[str, str]]:
     """Body and headers of a signed message of the mock."""
     return body.encode(), sign(body, id=id, secret=secret, at=at or SystemClock().now())

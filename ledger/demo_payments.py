@@ -1,0 +1,104 @@
+"""Payments of the demo company at the mock provider: one of every kind of ending, through the doors that all use."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from ledger import seeds
+from ledger.core.policy import Actor, Role
+from ledger.demo_cast import DAYS
+from ledger.facade import Ledger
+from ledger.gateways import registry
+from ledger.gateways.mock import DECLINED_CARD, GOOD_CARD
+from ledger.gateways.provider import AboutKind
+from ledger.selling.checkout import Sale, cancel, sell
+from ledger.selling.settling import settle_due
+
+SMALL, MIDDLE = "starter", "professional"
+MANAGER = Actor("max.berger@demo.example", Role.ACCOUNT_MANAGER)
+Act = tuple[int, int, Callable[[], object]]
+
+
+def acts(ledger: Ledger, first: int, last: int) -> Iterator[Act]:
+    """What is bought by card on the days [first, last): day, hour and act."""
+    everything: tuple[Act, ...] = (
+        (0, 0, partial(_open_books, ledger)),
+        (DAYS - 9, 9, partial(_pay, ledger, "cus_pixelforge", SMALL, saves_card=True)),
+        (DAYS - 8, 9, partial(_refunded, ledger, "cus_northwind", MIDDLE, share=3)),
+        (DAYS - 7, 9, partial(_disputed, ledger, "cus_harbor", MIDDLE, is_won=True)),
+        (DAYS - 6, 9, partial(_disputed, ledger, "cus_bluebell", SMALL, is_won=False)),
+        (DAYS - 5, 9, partial(_disputed, ledger, "cus_meridian", SMALL)),
+        (DAYS - 4, 9, partial(_twice, ledger, "cus_sundial", seeds.HOLIDAY[0])),
+        (DAYS - 3, 9, partial(_given_up, ledger, "cus_copper", MIDDLE)),
+        (DAYS - 2, 9, partial(_elsewhere, ledger)),
+        (DAYS - 1, 9, partial(_declined, ledger, "cus_semester", MIDDLE)),
+    )
+    yield from (act for act in everything if first <= act[0] < last)
+
+
+def _open_books(ledger: Ledger) -> None:
+    """A company that begins anew meets a provider that does, too: its names of payments are the same every time."""
+    registry.mock(ledger).store.clear()
+
+
+def _sell(ledger: Ledger, account: str, package: str, *, attempt: int = 1, saves_card: bool = False) -> Sale:
+    key = f"demo-sale-{account}-{attempt}"
+    return sell(ledger, account, package, actor=MANAGER, key=key, saves_card=saves_card)
+
+
+def _paid(ledger: Ledger, sale: Sale, card: str = GOOD_CARD) -> str:
+    """What the customer does on the page; the mock's name of the payment."""
+    assert sale.checkout_ref is not None
+    facts = registry.mock(ledger).pay(sale.checkout_ref, card)
+    settle_due(ledger)
+    assert facts.payment_ref is not None
+    return facts.payment_ref
+
+
+def _pay(ledger: Ledger, account: str, package: str, *, saves_card: bool = False) -> str:
+    return _paid(ledger, _sell(ledger, account, package, saves_card=saves_card))
+
+
+def _refunded(ledger: Ledger, account: str, package: str, *, share: int) -> None:
+    """Somebody refunds a part in the provider's own dashboard."""
+    ref = _pay(ledger, account, package)
+    mock = registry.mock(ledger)
+    facts = mock.look(payment_ref=ref)
+    assert facts is not None
+    mock.give_back(ref, facts.total.cents // share)
+    settle_due(ledger)
+
+
+def _disputed(ledger: Ledger, account: str, package: str, *, is_won: bool | None = None) -> None:
+    """The customer's bank takes the money back; ``is_won`` None: nothing is decided yet."""
+    ref = _pay(ledger, account, package)
+    mock = registry.mock(ledger)
+    dispute = mock.dispute(ref)
+    settle_due(ledger)
+    if is_won is not None:
+        mock.close_dispute(ref, dispute, is_won=is_won)
+        settle_due(ledger)
+
+
+def _twice(ledger: Ledger, account: str, package: str) -> None:
+    """Two checkouts of what is sold once to each: both are paid, the second waits for a decision."""
+    for sale in [_sell(ledger, account, package, attempt=attempt) for attempt in (1, 2)]:
+        _paid(ledger, sale)
+
+
+def _given_up(ledger: Ledger, account: str, package: str) -> None:
+    cancel(ledger, _sell(ledger, account, package).payment, actor=MANAGER)
+    settle_due(ledger)
+
+
+def _declined(ledger: Ledger, account: str, package: str) -> None:
+    """The card is declined; the checkout stays open for another one."""
+    _paid(ledger, _sell(ledger, account, package), DECLINED_CARD)
+
+
+def _elsewhere(ledger: Ledger) -> None:
+    """A payment that this product knows nothing of: somebody else sells at the same provider."""
+    at = ledger.clock.now().isoformat()
+    with registry.mock(ledger).store.turn() as turn:
+        body = {"id": "evt_mock_elsewhere", "type": "payment.succeeded", "at": at}
+        turn.tell(body | {"about": AboutKind.PAYMENT.value, "ref": "pi_mock_elsewhere"})
+    settle_due(ledger)
