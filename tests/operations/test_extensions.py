@@ -23,6 +23,7 @@ from ledger import (
 from ledger.clock import FixedClock
 from ledger.core.lifecycle import end_of_day
 from ledger.reconcile import reconcile
+from ledger.seeds import seed_plans
 from tests.kit.factories import (
     ADMIN,
     REASON,
@@ -33,6 +34,7 @@ from tests.kit.factories import (
     open_account,
     price_feature,
     reverse,
+    start_plan,
     top_up,
     use,
 )
@@ -75,6 +77,8 @@ def test_a_later_day_is_a_new_fact(acme: Ledger, clock: FixedClock) -> None:
     assert (receipt.available_before_micro, receipt.available_after_micro) == (160 * MICRO, 160 * MICRO)
     assert receipt.subject_id == 1
     assert receipt.returned == ()
+    assert (fact["batch_id"], fact["id"]) == (1, 1)
+    assert rows["transaction"][-1]["account_id"] == rows["account"][0]["id"]
 
 
 @pytest.mark.parametrize("swept", [True, False], ids=["swept", "unswept"])
@@ -84,7 +88,7 @@ def test_what_had_expired_comes_back(acme: Ledger, clock: FixedClock, swept: boo
         sweep(acme)
     receipt = extend(acme, expires_on=date(2026, 7, 8))
     assert (receipt.available_before_micro, receipt.available_after_micro) == (100 * MICRO, 160 * MICRO)
-    assert [take.amount_micro for take in receipt.returned] == ([60 * MICRO] if swept else [])
+    assert [(take.batch_id, take.amount_micro) for take in receipt.returned] == ([(1, 60 * MICRO)] if swept else [])
     use(acme, quantity=60)
     assert all_rows(acme)["batch"][0]["remaining_micro"] == 0
     clock.advance(timedelta(days=30))
@@ -130,6 +134,31 @@ def test_never_is_allowed_but_for_promotional_credits(acme: Ledger) -> None:
     assert all_rows(acme)["batch"][1]["expires_at"] is None
     refuse(acme, "never expires", NotAllowedNow, batch_id=2)
     refuse(acme, "between 2026-03-10 and 2026-06-08", InvalidCommand)
+
+
+def test_the_refused_field_is_named(acme: Ledger) -> None:
+    for batch_id, day in ((1, date(2026, 3, 9)), (1, JUNE), (2, date(2026, 3, 9))):
+        with pytest.raises(InvalidCommand) as refused:
+            extend(acme, batch_id=batch_id, expires_on=day)
+        assert [fault.field for fault in refused.value.faults] == ["expires_on"]
+    refuse(acme, r"purchased credits can now be extended to 2026-03-10 or later$", InvalidCommand, batch_id=2, on=day)
+
+
+def test_which_days_are_allowed_goes_by_the_customers_day(ledger: Ledger, clock: FixedClock) -> None:
+    # Half past ten in the evening of the 10th in UTC is the 11th in Tokyo.
+    open_account(ledger, zone="Asia/Tokyo")
+    grant(ledger, credits=10)
+    clock.advance(timedelta(hours=10, minutes=30))
+    refuse(ledger, "between 2026-03-11 and 2026-06-09", InvalidCommand, on=date(2026, 3, 10))
+
+
+def test_the_allowance_of_a_plan_ends_with_its_period(ledger: Ledger) -> None:
+    seed_plans(ledger, actor=ADMIN)
+    open_account(ledger)
+    start_plan(ledger)
+    batch_id = all_rows(ledger)["batch"][0]["id"]
+    words = "is the allowance of a plan and ends with its billing period; issue a grant for the credits that are to"
+    refuse(ledger, words, NotAllowedNow, batch_id=batch_id, on=JUNE)
 
 
 @pytest.mark.parametrize(
@@ -208,3 +237,12 @@ def test_the_weight_is_what_lives_longer(ledger: Ledger) -> None:
     batch_id = all_rows(ledger)["batch"][0]["id"]
     with pytest.raises(ApprovalRequired):
         extend(ledger, batch_id=batch_id)
+
+
+def test_what_comes_back_counts_for_the_weight(ledger: Ledger, clock: FixedClock) -> None:
+    open_account(ledger)
+    approve(ledger, IssueGrant("acme", CreditType.PROMOTIONAL, 200_000 * MICRO, REASON))
+    clock.advance(timedelta(days=95))
+    sweep(ledger)
+    with pytest.raises(ApprovalRequired):
+        extend(ledger, batch_id=all_rows(ledger)["batch"][0]["id"], expires_on=date(2026, 7, 1))
