@@ -7,7 +7,19 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ledger import Command, Permission
-from pages.ui.corrections import adjust, extend, gift, give_back, hold, overdraft, refund, reverse, transfer, void
+from pages.ui.corrections import (
+    adjust,
+    extend,
+    gift,
+    give_back,
+    hold,
+    overdraft,
+    refund,
+    refund_again,
+    reverse,
+    transfer,
+    void,
+)
 from pages.ui.forms import Form
 from pages.ui.guard import Visit
 from pages.ui.review import Act
@@ -43,6 +55,7 @@ KINDS: dict[str, Kind] = {
     "transfer": transfer,
     "gift": gift,
     "refund": refund,
+    "refund_again": refund_again,
     "overdraft": overdraft,
 }
 

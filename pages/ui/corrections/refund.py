@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from analytics import frames
-from ledger import Permission, RefundPurchase
+from ledger import Permission, Provider, RefundPurchase, RefundTo
 from ledger.core.lifecycle import last_day
 from pages.ui import forms
 from pages.ui.forms import Form
@@ -17,9 +17,14 @@ from pages.ui.text import credit_text, day_text, escape, money_text, percent_tex
 
 WORDS = "Refund"
 PERMISSION = Permission.REFUND
-DONE = "Refunded. Give the money back where it was paid."
+DONE = "Refunded. What no provider gives back, give back where it was paid."
 REASONS = ("contract", "billing_error", "service_problem", "goodwill", "other")
 HOW_MUCH = {"all": "All that is free", "part": "A part"}
+WHERE = {
+    RefundTo.CARD: "To the card",
+    RefundTo.BALANCE: "To the balance at the provider",
+    RefundTo.OUTSIDE: "By hand",
+}
 POLICY_WORDS = {
     "unused_share": "by the unused share of the price",
     "time_left": "by the unused share of the price, at most the share of the time that is left",
@@ -47,9 +52,10 @@ def fields(form: Form) -> tuple[RefundPurchase | None, str, Act]:
     if is_part:
         amount = form.credits("amount", "Credits to refund")
     row = next((one for one in open_ones.to_dict("records") if str(one["batch_id"]) == chosen), None)
-    facts = {}
+    facts, to = {}, RefundTo.OUTSIDE
     if row is not None:
-        facts = _facts(visit, row)
+        to = _where(form, row)
+        facts = _facts(visit, row, to)
         st.markdown("**How the refund is computed**")
         st.table(_arithmetic(visit, row), border="horizontal")
         st.caption(f"Refunds are computed {POLICY_WORDS[visit.ledger.rules.refund_policy]}.")
@@ -59,7 +65,20 @@ def fields(form: Form) -> tuple[RefundPurchase | None, str, Act]:
     )
     if account is None or chosen is None or (is_part and amount is None):
         return None, name, act
-    return RefundPurchase(account, int(chosen), amount, reason), name, act
+    return RefundPurchase(account, int(chosen), amount, reason, to), name, act
+
+
+def _where(form: Form, row: Any) -> RefundTo:
+    """Who gives the money back: the provider, when it was paid there, or somebody by hand."""
+    visit = form.visit
+    payments = visit.ask(frames.load_payments, account=row["payer"])
+    paid = payments[(payments["payment_ref"] == row["reference"]) & (payments["state"] == "credited")]
+    if paid.empty:
+        return RefundTo.OUTSIDE
+    provider = str(paid["provider"].iloc[0])
+    options = [one for one in WHERE if one is not RefundTo.BALANCE or provider != Provider.POLAR.value]
+    help = f"It was paid at {frames.PROVIDER_WORDS[provider]}, which can give it back, with the tax on it"
+    return RefundTo(form.choice("to", "Money goes back", options, words=WHERE, help=help))
 
 
 def _bought(visit: Visit, account: str | None) -> pd.DataFrame:
@@ -116,9 +135,10 @@ def _last_day(visit: Visit, row: Any) -> str:
     return escape(day_text(last_day(row["expires_at"], visit.zone), visit.locale))
 
 
-def _facts(visit: Visit, row: Any) -> dict[str, str]:
+def _facts(visit: Visit, row: Any, to: RefundTo) -> dict[str, str]:
     payer = forms.customer_names(visit).get(row["payer"], row["payer"])
-    return {"Money goes to": escape(f"{payer}, for payment {row['reference']}")}
+    how = WHERE[to][:1].lower() + WHERE[to][1:]
+    return {"Money goes to": escape(f"{payer}, {how}, for payment {row['reference']}")}
 
 
 def _money(visit: Visit, row: Any, cents: str) -> str:
