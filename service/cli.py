@@ -31,7 +31,7 @@ from ledger.models import account as account_table
 from ledger.models import company
 from ledger.settings import settings
 from ledger.sweep import expire_due_everywhere
-from service import cli_proof, cli_time, real_data, show
+from service import cli_proof, cli_provider, cli_time, real_data, show
 from service import doctor as doctor_checks
 from service.cli_alerts import alerts
 from service.cli_billing import subscription
@@ -47,6 +47,7 @@ from service.cli_keys import keys
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
 from service.cli_mail import mail
 from service.cli_plans import lead, plan, referral
+from service.cli_recharge import recharge, refund_again
 from service.cli_report import report
 from service.cli_sharing import gift_codes, organisation, pool, transfer
 from service.cli_words import CREDITS, DAY, INSTANT
@@ -363,10 +364,15 @@ main.add_command(keys)
 main.add_command(mail)
 main.add_command(alerts)
 account.add_command(organisation)
+catalog.add_command(cli_provider.sync)
+for verb in (cli_provider.linked, cli_provider.link, cli_provider.take_over):
+    account.add_command(verb)
 main.add_command(transfer)
 main.add_command(gift_codes)
 main.add_command(pool)
 main.add_command(payments)
+main.add_command(recharge)
+payments.add_command(refund_again)
 main.add_command(subscription)
 for verb in (*cli_time.VERBS, *cli_proof.VERBS):
     main.add_command(verb)

@@ -18,6 +18,7 @@ from ledger import (
     Ledger,
     Reason,
     RefundPurchase,
+    RefundTo,
     micro_to_text,
 )
 from service import show
@@ -72,6 +73,14 @@ def refuse(request: int, note: str, key: str | None) -> None:
 @click.option("--reason", "code", required=True, help="Reason code, such as contract.")
 @click.option("--note", required=True, help="Why, in at least ten characters.")
 @click.option("--ticket", default="")
+@click.option(
+    "--to",
+    "where",
+    default=RefundTo.OUTSIDE.value,
+    show_default=True,
+    type=click.Choice([one.value for one in RefundTo]),
+    help="Who gives the money back: somebody by hand, or the provider, to the card or to the balance there.",
+)
 @click.option("--ask", is_flag=True, help="Ask a second person for it; needed above the limit of one person.")
 @click.option("--preview", is_flag=True, help="Only say what would be given back.")
 @click.option("--key", help="Names this attempt; the same key again changes nothing.")
@@ -83,12 +92,13 @@ def refund(
     code: str,
     note: str,
     ticket: str,
+    where: str,
     ask: bool,
     preview: bool,
     key: str | None,
 ) -> None:
     """Take purchased credits off the shelf and say what money goes back for them; `batches` lists them."""
-    command = RefundPurchase(account_id, batch_id, amount, Reason(code, note, ticket))
+    command = RefundPurchase(account_id, batch_id, amount, Reason(code, note, ticket), RefundTo(where))
     ledger = opened_ledger()
     if preview:
         shown = ledger.preview(command, actor=me())

@@ -28,6 +28,7 @@ from service.api import (
     holds,
     plans,
     purchases,
+    recharge,
     reports,
     usage,
 )
@@ -43,6 +44,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     approvals.router,
     plans.router,
     purchases.router,
+    recharge.router,
     reports.router,
     # Its last path takes everything behind /customers/.
     customers.router,

@@ -13,6 +13,7 @@ from ledger import (
     GiveBack,
     Permission,
     RefundPurchase,
+    RefundTo,
     ReverseTransaction,
     TransferCredits,
     VoidBatch,
@@ -60,6 +61,10 @@ class Refund(Reasoned):
     account: str = Field(examples=["acme"])
     batch_id: RowId = Field(examples=[812])
     amount: Micro | None = Field(None, description="All that is neither used nor held, unless given", examples=["40"])
+    to: RefundTo = Field(
+        RefundTo.OUTSIDE,
+        description="Who gives the money back: you (outside), or the provider, to the card or to the balance there",
+    )
 
 
 class BatchToVoid(Reasoned):
@@ -126,8 +131,8 @@ def gift_credits(body: Gift, call: _Transfers, mode: Mode = "do") -> Response:
 
 @router.post("/refunds", status_code=201, responses=WRITTEN | documented(404, 409))
 def refund_purchase(body: Refund, call: Annotated[Call, writes(Permission.REFUND)], mode: Mode = "do") -> Response:
-    """Take unused purchased credits off the shelf; ``money_cents`` of the answer goes back for them."""
-    return carry_out(call, RefundPurchase(body.account, body.batch_id, body.amount, body.why()), mode)
+    """Take unused purchased credits off the shelf; ``money_cents`` of the answer, without tax, goes back for them."""
+    return carry_out(call, RefundPurchase(body.account, body.batch_id, body.amount, body.why(), body.to), mode)
 
 
 @router.post("/voids", status_code=201, responses=WRITTEN | documented(404, 409))
