@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ledger import Permission
-from pages.ui import address, calculator, catalog_forms, forms, parts, price_list
+from pages.ui import address, at_provider, calculator, catalog_forms, forms, parts, price_list
 from pages.ui.guard import Visit, guard
 from pages.ui.review import receipt_panel, review
 
@@ -13,6 +13,7 @@ VIEWS = {
     "bundles": "Bundles",
     "plans": "Plans",
     "calculator": "Calculator",
+    "provider": "At the provider",
     "new": "New version",
 }
 DRAWN = {
@@ -21,6 +22,7 @@ DRAWN = {
     "bundles": price_list.bundles,
     "plans": price_list.plans,
     "calculator": calculator.draw,
+    "provider": at_provider.draw,
 }
 
 
