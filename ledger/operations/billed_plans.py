@@ -18,7 +18,7 @@ from ledger.errors import Fault, NotAllowedNow, NotFound
 from ledger.gateways.billing import InvoiceFacts, SubscriptionFacts
 from ledger.models import account, billed_invoice, plan, provider_plan
 from ledger.operations.allocations import begin_period, catch_up, give_late, upgrade_period
-from ledger.operations.metered import bill_metered
+from ledger.operations.metered import bill_metered, has_metered
 from ledger.operations.running import Running, load_running
 from ledger.receipt import Receipt
 
@@ -139,7 +139,9 @@ def follow_subscription(context: Context, command: FollowSubscription) -> Outcom
     if is_first:
         _refuse_second(running, command)
     seen = {row[0] for row in known}
-    paid = sorted(_fresh(command.invoices, seen), key=lambda one: (one.paid_at, one.period_start, one.ref))
+    paid = sorted(
+        _fresh(command.invoices, seen), key=lambda one: (one.paid_at, one.period_start or one.paid_at, one.ref)
+    )
     current = [one for one in paid if not is_first or _ends_after(one, running, running.today(context))]
     if is_first and not current:
         return _unchanged(context, command, running, before)
@@ -151,8 +153,8 @@ def follow_subscription(context: Context, command: FollowSubscription) -> Outcom
     running.new_batches += batches.values()
     for one in paid:
         price_ref = one.price_ref or facts.price_ref
-        code = plans.get(price_ref, "")
-        if one in current:
+        code = plans.get(price_ref, "") if one.period_end else ""
+        if one in current and one.period_end:
             code = _plan_of(plans, price_ref, command.provider)
             _give(context, running, _period(one, code))
         made = batches.get(one.ref)
@@ -163,16 +165,15 @@ def follow_subscription(context: Context, command: FollowSubscription) -> Outcom
 
 
 def _fresh(invoices: Iterable[InvoiceFacts], seen: set[str]) -> Iterable[Any]:
-    """Paid invoices with a period that were not followed before."""
+    """Paid invoices that were not followed before; the last of a subscription may bill nothing but what was used."""
     for one in invoices:
-        if one.is_paid and one.paid_at and one.period_start and one.period_end and one.ref not in seen:
+        if one.is_paid and one.paid_at and one.ref not in seen and (one.period_end or has_metered(one)):
             yield one
 
 
 def _ends_after(one: InvoiceFacts, running: Running, today: date) -> bool:
     # What was paid for before the subscription came here is not given again.
-    assert one.period_end is not None
-    return one.period_end.astimezone(running.state.zone).date() >= today
+    return one.period_end is not None and one.period_end.astimezone(running.state.zone).date() >= today
 
 
 def _period(one: InvoiceFacts, code: str) -> PaidPeriod:

@@ -71,7 +71,7 @@ _PAID = Prepared(
             subscription.c.provider_ref == billed_invoice.c.subscription_ref,
         ),
     )
-    .where(billed_invoice.c.account_id == _ACCOUNT_ID)
+    .where(billed_invoice.c.account_id == _ACCOUNT_ID, billed_invoice.c.period_end.is_not(None))
     .order_by(billed_invoice.c.period_end.desc())
     .limit(_INVOICES_READ)
 )

@@ -136,7 +136,7 @@ class _Book:
             sa.select(
                 transaction.c.id,
                 transaction.c.kind,
-                transaction.c.note,
+                transaction.c.reason_code,
                 transaction.c.recorded_at,
                 entry.c.batch_id,
                 _SIGNED.label("moved"),
@@ -154,7 +154,10 @@ class _Book:
             cents = -sum(self._cents(row.moved, row.batch_id) for row in rows)
             if not cents:
                 continue
-            said = rows[0].note or rows[0].kind.replace("_", " ").capitalize()
+            # Not the note, which was written for colleagues.
+            said = rows[0].kind.replace("_", " ").capitalize()
+            if rows[0].reason_code:
+                said += f": {rows[0].reason_code.replace('_', ' ')}"
             details = self._details({row.batch_id for row in rows})
             at = rows[0].recorded_at
             self._told.append((at, cents))

@@ -22,7 +22,7 @@ STATE_WORDS = {"asked": "Waiting", "sent": "Told", "failed": "Refused"}
 def sentence(view: View, found: frames.CustomerPlan, today: date) -> str:
     """Who bills the plan, and until when it is paid."""
     assert found.provider is not None
-    who = f"Billed by {found.provider.capitalize()} as `{escape(found.provider_ref)}`"
+    who = f"Billed by {found.provider.capitalize()} as {escape(found.provider_ref)}"
     if found.paid_through is None:
         return f"{who}."
     last = day_text(found.paid_through - timedelta(days=1), view.visit.locale)
@@ -92,7 +92,7 @@ def _meter_tile(view: View, found: frames.CustomerPlan, billing: Billing) -> Non
 
     def question() -> str:
         meter = set_up_meter(visit.ledger, provider)
-        return billing.meter_summary(meter, customer, since=since, until=visit.at + timedelta(days=1)).value
+        return billing.meter_summary(meter, customer, since=since, until=visit.at + timedelta(minutes=1)).value
 
     rows = visit.ask(frames.load_meter_events, account=view.account)
     # Looking makes nothing: before anything was told there may be no meter yet.

@@ -92,7 +92,9 @@ def _invoice_of(rows: Rows, one: Row) -> Row | None:
         (
             row
             for row in rows["billed_invoice"]
-            if row["account_id"] == one["account_id"] and timedelta() <= ends - row["period_end"] < timedelta(hours=25)
+            if row["account_id"] == one["account_id"]
+            and row["period_end"] is not None
+            and timedelta() <= ends - row["period_end"] < timedelta(hours=25)
         ),
         None,
     )

@@ -1,6 +1,7 @@
 """Plans that a provider bills give the same credits however late, often or out of order it is followed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ from ledger.clock import FixedClock
 from ledger.core.billed import PaidPeriod, next_midnight, whole_days
 from ledger.core.plans import Period
 from ledger.core.policy import SYSTEM
+from ledger.gateways.billing import InvoiceFacts
 from ledger.gateways.mock import MockGateway
 from ledger.gateways.mock_store import MockStore
 from ledger.operations.billed_plans import FollowSubscription
@@ -320,7 +322,7 @@ def year(shop: Shop, clock: FixedClock, is_followed: Callable[[int], int]) -> tu
         times = is_followed(day)
         for _ in range(times):
             follow(ledger, ref)
-        if times or day % 7 == 0 or day > 360:
+        if times or day % 14 == 0 or day > 364:
             night(ledger)
     follow(ledger, ref)
     night(ledger)
@@ -330,7 +332,7 @@ def year(shop: Shop, clock: FixedClock, is_followed: Callable[[int], int]) -> tu
 
 ON_TIME = {
     "at every act, twice": lambda day: 2 if day in dict(YEAR) else 0,
-    "each night": lambda _: 1,
+    "every third night": lambda day: int(day % 3 == 0),
     "every ten days": lambda day: int(day % 10 == 0),
     "at the end": lambda day: int(day > 367),
 }
@@ -373,3 +375,35 @@ def test_days_of_a_period_are_whole_days_where_the_customer_is() -> None:
     assert whole_days(Period(date(2026, 4, 1), date(2026, 5, 1)), months=1) == 30
     assert whole_days(Period(date(2026, 4, 21), date(2026, 5, 1)), months=1) == 30
     assert whole_days(Period(date(2026, 4, 10), date(2027, 4, 11)), months=12) == 366
+
+
+def test_the_last_invoice_may_bill_nothing_but_what_was_used(ledger: Ledger, mock: MockGateway) -> None:
+    shop = Shop(ledger, mock)
+    shop.plan("basic", 100)
+    open_account(ledger)
+    price_feature(ledger)
+    ref = mock.subscribe("acme", shop.prices["basic"])
+    follow(ledger, ref)
+    allow_overdraft(ledger, credits=50)
+    use(ledger, quantity=120)
+    (first,), facts = tuple(mock.invoices(ref)), mock.subscription(ref)
+    assert facts is not None
+    last = InvoiceFacts(
+        "in_last",
+        first.customer_ref,
+        True,
+        Money(40, "EUR"),
+        START,
+        START,
+        subscription_ref=ref,
+        paid_at=START,
+        payment_ref="pi_last",
+        metered_micro=20 * MICRO,
+        metered_cents=40,
+    )
+    for _ in range(2):
+        ended = FollowSubscription("acme", Provider.MOCK, replace(facts, status="canceled"), (first, last))
+        ledger.execute(ended, actor=SYSTEM, key=fresh_key())
+    (owner,) = all_rows(ledger)["account"]
+    assert (owner["owed_micro"], owner["available_micro"], len(given(ledger))) == (0, 0, 1)
+    assert audit(ledger) == []
