@@ -15,11 +15,11 @@ from pages.ui.guard import Visit
 from pages.ui.text import escape, money_text
 
 _STEPS = {
-    Step.MAKE: "＋ Make there",
-    Step.CHANGE: "✎ Change there",
+    Step.MAKE: "+ Make there",
+    Step.CHANGE: "± Change there",
     Step.NOTE: "✓ Note its id here",
     Step.ARCHIVE: "− Archive there",
-    Step.LEAVE: "· Leave alone",
+    Step.LEAVE: "– Leave alone",
 }
 _PUSHED = "catalog-pushed"
 
@@ -81,7 +81,7 @@ def _table(visit: Visit, found: list[Difference], words: str) -> None:
     alone = len(found) - to_do
     totals = [f"**{to_do:,}** to be pushed" if to_do else "", f"**{alone:,}** left alone" if alone else ""]
     parts.table(
-        pd.DataFrame([_row(visit, one) for one in found]),
+        pd.DataFrame([_row(visit, one) for one in sorted(found, key=lambda one: not one.is_pushed)]),
         key="at-provider",
         alt=f"Packages and products in which {words} differs from what is for sale here",
         totals=", ".join(filter(None, totals)),
@@ -91,13 +91,13 @@ def _table(visit: Visit, found: list[Difference], words: str) -> None:
             "label": text("Name"),
             "here": text("Price here"),
             "there": text(f"Price at {words}"),
-            "why": text("Differs in", width="large"),
+            "why": text("Differs in", width="medium"),
             "ref": text("Product there"),
         },
         placeholder="–",
     )
     if alone:
-        st.caption("Products that this product did not make are never changed; what has to be done with them is yours.")
+        st.caption("Products that others made there are never changed; what has to be done with them is up to you.")
 
 
 def _row(visit: Visit, one: Difference) -> dict[str, str | None]:
