@@ -26,6 +26,7 @@ from ledger.database import answering
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, NotFound
 from ledger.facade import Ledger
 from ledger.gateways import registry
+from ledger.gateways.provider import Gateway
 from ledger.models import provider_run
 from ledger.queries import comparing as queries
 
@@ -71,16 +72,18 @@ def compare(
     until: datetime,
     by: Actor,
     progress: Progress | None = None,
+    gateway: Gateway | None = None,
 ) -> Comparison:
     """Compare everything that was paid in [since, until) with the provider's books, and every standing finding again.
 
+    ``gateway`` is the one of the settings unless another one is given.
     Raises NotPermitted, InvalidCommand, ProviderNotSetUp, NotAllowedNow while another one runs, ProviderUnavailable and
     ProviderRefused: then no finding was changed and the run is kept with its error.
     """
     ledger.require(by, Permission.RECONCILE)
     if since >= until:
         raise InvalidCommand([Fault("until", "must lie after the beginning")])
-    gateway = registry.gateway(ledger, provider)
+    gateway = gateway or registry.gateway(ledger, provider)
     at = ledger.clock.now()
     with _alone(ledger, provider) as renew:
         run_id = _begin(ledger, provider, since=since, until=until, at=at, by=by)
