@@ -45,7 +45,7 @@ def compare(name: str | None, since: datetime | None, until: datetime | None) ->
     end = ledger.clock.now() if until is None else until.replace(tzinfo=ledger.company_zone)
     begin = end - timedelta(days=DAYS) if since is None else since.replace(tzinfo=ledger.company_zone)
     found = compare_books(ledger, provider, since=begin, until=end, by=me())
-    click.echo(f"{found.matched} of {found.objects} records agree; {found.begun} findings are new, {found.fixed} gone.")
+    click.echo(f"{found.matched} of {found.objects} records agree; new findings: {found.begun}, gone: {found.fixed}.")
     for one in found.sums.values():
         ties = "ties" if not one.difference_cents else f"differs by {_money(one.difference_cents, one.currency)}"
         click.echo(
@@ -53,7 +53,7 @@ def compare(name: str | None, since: datetime | None, until: datetime | None) ->
             f"{_money(one.there_cents, one.currency)}: {ties}"
         )
     if found.others:
-        click.echo(f"{found.others} payments there name nothing of ours and are left out.")
+        click.echo(f"Left out, because they name nothing of ours: {found.others} payments there.")
     if _list(ledger, provider, only_open=True):
         sys.exit(1)
 

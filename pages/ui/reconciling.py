@@ -127,8 +127,7 @@ def _run_now(visit: Visit, provider: Provider, runs: list[frames.ProviderRun]) -
             st.error(f"{escape(error)} No finding was changed.", title="Not compared")
             return
     st.session_state[_ANSWER] = (
-        f"{found.matched:,} of {found.objects:,} records agree; {found.begun:,} findings are new, "
-        f"{found.fixed:,} are gone."
+        f"{found.matched:,} of {found.objects:,} records agree. New findings: {found.begun:,}; gone: {found.fixed:,}."
     )
     st.rerun()
 
