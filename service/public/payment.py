@@ -5,10 +5,10 @@ most every few seconds, however many look.
 """
 
 import logging
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,14 +16,15 @@ from starlette.routing import Route
 from ledger import GatewayError, Ledger, NotFound
 from ledger.core.payments import PaymentState, Purpose
 from ledger.gateways import registry
-from ledger.models import payment
 from ledger.selling.checkout import RETURN_PAGE, Sale, load_sale
 from ledger.selling.follow import follow
+from service.opened import Opens
 from service.public.kit import Pages, not_found, page
 
 # The provider is asked again about a payment no sooner.
 ASK_EVERY = timedelta(seconds=3)
 LOOK_AGAIN_SECONDS = 3
+_ASKED_MAX = 10_000
 _log = logging.getLogger(__name__)
 
 
@@ -40,28 +41,47 @@ class Step:
 class PaymentPage(Pages):
     """Its one page."""
 
+    def __init__(self, service: Opens) -> None:
+        super().__init__(service)
+        # When this process asked for which payment last.
+        self._asked: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+
     def routes(self) -> list[Route]:
         """Addresses and what they answer."""
         return [Route(f"/{RETURN_PAGE}/{{payment}}", self._payment, methods=["GET"])]
 
     async def _payment(self, request: Request) -> Response:
         is_cancelled = request.query_params.get("cancelled") == "1"
-        return await self.show(_draw, request.path_params["payment"], is_cancelled)
+        return await self.show(self._draw, request.path_params["payment"], is_cancelled)
 
-
-def _draw(ledger: Ledger, name: str, is_cancelled: bool) -> Response:
-    try:
-        sale = load_sale(ledger, name)
-    except NotFound:
-        return not_found(ledger)
-    problem = ""
-    if not sale.is_final and _may_ask(ledger, name):
+    def _draw(self, ledger: Ledger, name: str, is_cancelled: bool) -> Response:
         try:
-            follow(ledger, name)
-        except GatewayError as error:
-            _log.warning("%s cannot be followed for its page: %s", name, error)
-            problem = "The payment provider does not answer at the moment. Nothing is lost; this page asks again."
-        sale = load_sale(ledger, name)
+            sale = load_sale(ledger, name)
+        except NotFound:
+            return not_found(ledger)
+        problem = ""
+        if not sale.is_final and self._may_ask(name, ledger.clock.now()):
+            try:
+                follow(ledger, name)
+            except GatewayError as error:
+                _log.warning("%s cannot be followed for its page: %s", name, error)
+                problem = "The payment provider does not answer at the moment. Nothing is lost; this page asks again."
+            sale = load_sale(ledger, name)
+        return _page(ledger, sale, is_cancelled=is_cancelled, problem=problem)
+
+    def _may_ask(self, name: str, at: datetime) -> bool:
+        with self._lock:
+            last = self._asked.get(name)
+            if last is not None and at - last < ASK_EVERY:
+                return False
+            if len(self._asked) >= _ASKED_MAX:
+                self._asked.clear()
+            self._asked[name] = at
+            return True
+
+
+def _page(ledger: Ledger, sale: Sale, *, is_cancelled: bool, problem: str) -> Response:
     title, words = _headline(sale)
     return page(
         ledger,
@@ -114,9 +134,3 @@ def _headline(sale: Sale) -> tuple[str, str]:
             return "Waiting for the payment", "Credits come as soon as it is paid."
         case _:
             return "The payment is on its way", "Credits come as soon as it is paid."
-
-
-def _may_ask(ledger: Ledger, name: str) -> bool:
-    with ledger.database.reading() as connection:
-        last = connection.execute(sa.select(payment.c.followed_at).where(payment.c.name == name)).scalar_one()
-    return last is None or ledger.clock.now() - last >= ASK_EVERY
