@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 from polar.base import PolarClientError, PolarError, PolarRateLimitError
@@ -14,10 +13,21 @@ from ledger.errors import ProviderRefused, ProviderUnavailable
 TIMEOUT = 10.0
 
 
-@cache
+_CLIENTS: dict[tuple[str, str], Polar] = {}
+
+
 def client_for(token: str, address: str = "") -> Polar:
     """The client of a token, kept for the life of the process; ``address`` is another machine than Polar's own."""
-    return Polar(token, base_url=address or None, timeout=TIMEOUT)
+    if (token, address) not in _CLIENTS:
+        _CLIENTS[token, address] = Polar(token, base_url=address or None, timeout=TIMEOUT)
+    return _CLIENTS[token, address]
+
+
+def close_clients() -> None:
+    """Close every connection to Polar; who asks for a client then gets another one."""
+    while _CLIENTS:
+        _, client = _CLIENTS.popitem()
+        client.__exit__()
 
 
 @contextmanager
