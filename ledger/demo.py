@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
-from ledger import demo_payments, demo_plans, demo_sharing, seeds
+from ledger import demo_billing, demo_payments, demo_plans, demo_sharing, seeds
 from ledger.clock import FixedClock
 from ledger.commands import Command, Reason
 from ledger.core.amounts import MICRO, Money
@@ -156,6 +156,7 @@ def _acts(
         yield last - 1, 23, partial(_use, company, customer, use)
     yield from demo_sharing.acts(company.run, company.clock, first, last)
     yield from demo_payments.acts(company.ledger, first, last)
+    yield from demo_billing.acts(company.run, company.ledger, first, last)
     yield from demo_plans.acts(company.run, company.ledger, cast, first, last)
 
 
