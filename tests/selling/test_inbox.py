@@ -19,6 +19,9 @@ from tests.kit import selling
 from tests.kit.factories import ADMIN, fresh_key
 from tests.kit.selling import Outside, message
 
+# Nothing in these depends on the kind of database.
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 def rows(ledger: Ledger) -> dict[str, sa.Row]:
     with ledger.database.reading() as connection:
@@ -44,6 +47,7 @@ def test_a_message_that_comes_twice_is_one_row_that_counts(ledger: Ledger, mock:
     assert rows(ledger)["evt_1"].state == "new"
 
 
+@ON_SQLITE
 def test_another_secret_too_old_and_of_the_future_are_refused_and_counted(ledger: Ledger, mock: MockGateway) -> None:
     outside = Outside(ledger)
     now = SystemClock().now()
@@ -59,6 +63,7 @@ def test_another_secret_too_old_and_of_the_future_are_refused_and_counted(ledger
     assert inbox.refusals()[Provider.MOCK].count - before == 3
 
 
+@ON_SQLITE
 def test_a_changed_body_missing_headers_and_no_headers_are_refused(ledger: Ledger, mock: MockGateway) -> None:
     outside = Outside(ledger)
     body, headers = message(event())
@@ -103,6 +108,7 @@ def test_kinds_of_no_consequence_are_ignored_whatever_they_are_called(ledger: Le
     assert (row.state, row.settled_at is None) == ("ignored", False)
 
 
+@ON_SQLITE
 def test_the_size_the_method_and_the_provider(ledger: Ledger, mock: MockGateway) -> None:
     outside = Outside(ledger)
     too_large = b" " * (inbox.BODY_MAX_BYTES + 1)
@@ -122,6 +128,7 @@ def test_the_size_the_method_and_the_provider(ledger: Ledger, mock: MockGateway)
     assert rows(ledger) == {}
 
 
+@ON_SQLITE
 def test_messages_about_one_payment_are_answered_by_one_question(
     ledger: Ledger, mock: MockGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +151,7 @@ def test_messages_about_one_payment_are_answered_by_one_question(
     assert len(asked) == 1
 
 
+@ON_SQLITE
 def test_what_cannot_be_asked_waits_longer_each_time_and_ends(
     ledger: Ledger, mock: MockGateway, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +178,7 @@ def test_what_cannot_be_asked_waits_longer_each_time_and_ends(
     assert replay(ledger, Provider.MOCK, "evt_1", actor=ADMIN) == "unmatched"
 
 
+@ON_SQLITE
 def test_one_that_nobody_foresaw_keeps_no_other_from_its_turn(
     ledger: Ledger, mock: MockGateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -224,6 +233,7 @@ def test_the_card_of_a_customer_is_followed_its_address_stays_ours(ledger: Ledge
     assert rows(ledger)["evt_c9"].state == "unmatched"
 
 
+@ON_SQLITE
 def test_replay_is_for_who_handles_payments(ledger: Ledger, mock: MockGateway, manager: Actor) -> None:
     Outside(ledger).deliver(*message(event()))
     with pytest.raises(NotPermitted):

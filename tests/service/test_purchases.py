@@ -21,6 +21,9 @@ from tests.kit.calling import Caller
 from tests.kit.factories import ADMIN
 from tests.kit.selling import Outside, open_customer_and_shop, sold
 
+# Nothing in these depends on the kind of database.
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 def path_of(address: str) -> str:
     return address.removeprefix(settings().public_url)
@@ -66,6 +69,7 @@ def test_a_program_sells_follows_lists_and_cancels(ledger: Ledger, mock: MockGat
     assert ([one["payment"] for one in rest["purchases"]], rest["next_cursor"]) == ([name], None)
 
 
+@ON_SQLITE
 def test_what_a_program_may_not_or_cannot(ledger: Ledger, mock: MockGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     open_customer_and_shop(ledger)
     caller = Caller(ledger, Scope.PURCHASES_WRITE)
@@ -94,6 +98,7 @@ def _away(*_given: object) -> None:
     raise ProviderUnavailable(provider="mock", detail="it is away")
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("step", ["StartPurchase", "open_checkout", "NoteCheckout"])
 def test_a_crash_behind_any_step_leaves_one_sale_and_one_page(
     ledger: Ledger, mock: MockGateway, monkeypatch: pytest.MonkeyPatch, step: str
@@ -150,6 +155,7 @@ def test_a_customer_buys_by_a_link_and_comes_back_to_the_credits(ledger: Ledger,
     assert "This was paid" in outside.client.get(checkout_path).text
 
 
+@ON_SQLITE
 def test_a_link_is_for_one_account_for_thirty_days_and_cannot_be_made_up(
     ledger: Ledger, mock: MockGateway, clock: FixedClock
 ) -> None:
@@ -174,6 +180,7 @@ def test_a_link_is_for_one_account_for_thirty_days_and_cannot_be_made_up(
     assert Outside(ledger).client.get(path_of(link)).status_code == 404
 
 
+@ON_SQLITE
 def test_the_same_button_twice_is_one_purchase_and_clicks_have_a_limit(ledger: Ledger, mock: MockGateway) -> None:
     open_customer_and_shop(ledger)
     outside, path = Outside(ledger), path_of(purchase_link(ledger, "acme"))
@@ -185,6 +192,7 @@ def test_the_same_button_twice_is_one_purchase_and_clicks_have_a_limit(ledger: L
     assert "requests a minute" in answers[-1].text
 
 
+@ON_SQLITE
 def test_names_are_text_and_pages_let_nothing_in(ledger: Ledger, mock: MockGateway) -> None:
     factories.open_account(ledger, "acme", name='<script>alert(1)</script> "x"')
     selling.open_shop(ledger)
@@ -196,6 +204,7 @@ def test_names_are_text_and_pages_let_nothing_in(ledger: Ledger, mock: MockGatew
     assert answer.headers["referrer-policy"] == "no-referrer"
 
 
+@ON_SQLITE
 def test_the_page_of_a_payment_follows_but_not_at_every_look(
     ledger: Ledger, mock: MockGateway, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +228,7 @@ def test_the_page_of_a_payment_follows_but_not_at_every_look(
     assert outside.client.get("/pay/%00").status_code == 404
 
 
+@ON_SQLITE
 def test_a_confirmation_at_the_mock(ledger: Ledger, mock: MockGateway) -> None:
     outside = Outside(ledger)
     assert outside.client.get("/pay/mock/confirm/pi_none").status_code == 404
@@ -227,6 +237,7 @@ def test_a_confirmation_at_the_mock(ledger: Ledger, mock: MockGateway) -> None:
     assert outside.client.get("/pay/mock/cs_none").status_code == 404
 
 
+@ON_SQLITE
 def test_cancelling_and_selling_take_the_permission(ledger: Ledger, mock: MockGateway, finance: Actor) -> None:
     open_customer_and_shop(ledger)
     sale = sold(ledger)
