@@ -1,6 +1,8 @@
 """Plans that a provider bills give the same credits however late, often or out of order it is followed."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -406,4 +408,19 @@ def test_the_last_invoice_may_bill_nothing_but_what_was_used(ledger: Ledger, moc
         ledger.execute(ended, actor=SYSTEM, key=fresh_key())
     (owner,) = all_rows(ledger)["account"]
     assert (owner["owed_micro"], owner["available_micro"], len(given(ledger))) == (0, 0, 1)
+    assert audit(ledger) == []
+
+
+def test_followers_at_once_give_once(shop: Shop, ledger: Ledger) -> None:
+    ref = shop.mock.subscribe("acme", shop.prices["basic"])
+    together = threading.Barrier(4)
+
+    def one() -> None:
+        together.wait()
+        follow(ledger, ref)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(one) for _ in range(4)]:
+            done.result()
+    assert len(given(ledger)) == 1
     assert audit(ledger) == []
