@@ -101,7 +101,7 @@ def _rule_words(visit: Visit, rule: frames.RechargeRule) -> str:
         money_text(cents, rule.currency, visit.locale) for cents in (terms.day_cap_cents, terms.month_cap_cents)
     )
     return (
-        f"When {' or '.join(lines)}, {escape(rule.card or 'the saved card')} is charged for as many "
+        f"When {' or '.join(lines)}, {escape(rule.card or 'the saved card')} is charged for as many packages "
         f"**{escape(terms.package)}** as it takes, at most {escape(day)} a day and {escape(month)} a month; then it "
         f"rests for {_span(terms.cool_down)}."
     )
