@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -63,6 +63,26 @@ def used_by_type(ledger: Ledger) -> dict[str, tuple[int, int]]:
     return {row["credit_type"]: (row["used_micro"] // MICRO, row["events"]) for row in all_rows(ledger)["usage_daily"]}
 
 
+def test_two_batches_of_one_type_and_a_day_cut_by_the_company(ledger: Ledger, clock: FixedClock) -> None:
+    # A quarter to midnight in UTC is the next day of the company, and of the rollup.
+    open_account(ledger)
+    price_feature(ledger)
+    for _ in range(2):
+        grant(ledger, credits=20, expires_on=date(2026, 5, 1))
+    late = datetime(2026, 3, 9, 23, 45, tzinfo=UTC)
+    use(ledger, quantity=30, event_id="call-1", occurred_at=late)
+    # Exactly what is left may be asked for by its amount, and at the very end of the batches it expires again.
+    clock.set(all_rows(ledger)["batch"][0]["expires_at"])
+    receipt = give_back(ledger, "call-1", 30)
+    assert sorted(take.amount_micro for take in receipt.returned) == [10 * MICRO, 20 * MICRO]
+    assert sum(take.amount_micro for take in receipt.expired) == 30 * MICRO
+    (day,) = all_rows(ledger)["usage_daily"]
+    assert (day["day"], day["used_micro"]) == (date(2026, 3, 10), 0)
+    with pytest.raises(InvalidCommand) as refused:
+        give_back(ledger, "call-1", 1)
+    assert [fault.field for fault in refused.value.faults] == ["event_id"]
+
+
 def test_all_of_a_use_goes_back_to_the_batches_that_paid(used: Ledger) -> None:
     receipt = give_back(used, "call-1")
     assert returned(receipt) == [("referral", 10), ("promotional", 20)]
@@ -73,6 +93,7 @@ def test_all_of_a_use_goes_back_to_the_batches_that_paid(used: Ledger) -> None:
     lines = [row for row in all_rows(used)["entry"] if row["from_bucket"] == "consumed"]
     assert {(row["feature"], row["usage_event_id"]) for row in lines} == {("images", receipt.subject_id)}
     assert all_rows(used)["usage_event"][0]["cost_micro"] == 30 * MICRO
+
     with used.database.reading() as connection:
         assert reconcile(connection).findings == ()
 
