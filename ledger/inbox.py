@@ -94,7 +94,8 @@ def accept(
     """
     known = using or gateway(ledger, provider)
     # Signatures carry the machine's time, also where the books have a clock of their own.
-    at = SystemClock().now()
+    clock = SystemClock()
+    at = clock.now()
     try:
         event = known.read_event(body, headers, at=at)
     except SignatureRefused as error:

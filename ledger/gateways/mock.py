@@ -210,7 +210,8 @@ class MockGateway(MockBilling):
         """An outgoing event as body and headers; lower-case names."""
         body = json.dumps(event)
         # The time of a signature is the machine's, also in a sandbox with a clock of its own.
-        return body.encode(), sign(body, id=event["id"], secret=SIGNING_KEY, at=SystemClock().now())
+        clock = SystemClock()
+        return body.encode(), sign(body, id=event["id"], secret=SIGNING_KEY, at=clock.now())
 
     def checkout_page(self, ref: str) -> Document | None:
         """What the checkout page shows; None when there is none."""
