@@ -1,5 +1,7 @@
 """Money of one customer: payments and how far each has come, what went back, the saved card, auto-recharge."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -219,19 +221,19 @@ def _again(view: View, failed: pd.DataFrame) -> None:
     )
 
 
-def _what(row: dict[str, object]) -> str:
+def _what(row: Any) -> str:
     label = row["package_label"] if isinstance(row["package_label"], str) else "Credits"
     return f"{row['quantity']} × {label}" if row["quantity"] != 1 else str(label)
 
 
-def _price(visit: Visit, row: dict[str, object], cents: str, currency: str) -> str:
-    if pd.isna(row[cents]) or not isinstance(row[currency], str):  # type: ignore[call-overload]
+def _price(visit: Visit, row: Any, cents: str, currency: str) -> str:
+    if pd.isna(row[cents]) or not isinstance(row[currency], str):
         return ""
-    return money_text(int(row[cents]), str(row[currency]), visit.locale)  # type: ignore[call-overload]
+    return money_text(int(row[cents]), str(row[currency]), visit.locale)
 
 
-def _gone(visit: Visit, row: dict[str, object]) -> str:
-    gone = {name: int(row[f"{name}_cents"]) for name in ("refunded", "disputed", "lost")}  # type: ignore[call-overload]
+def _gone(visit: Visit, row: Any) -> str:
+    gone = {name: int(row[f"{name}_cents"]) for name in ("refunded", "disputed", "lost")}
     words = [
         f"{money_text(cents, str(row['paid_currency']), visit.locale)} {name}" for name, cents in gone.items() if cents
     ]

@@ -1,6 +1,6 @@
 """Auto-recharge of one customer: what its rule does, what it would have done, and the form to change it."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pandas as pd
@@ -238,12 +238,13 @@ def _past(view: View, terms: RechargeTerms, sold: Package) -> list[Fired]:
     since = until - timedelta(days=PAST_DAYS)
     steps = visit.ask(frames.load_balance_steps, account=view.account, since=since)
     days = [since.date() + timedelta(days=place) for place in range(PAST_DAYS + 2)]
-    used = {}
+    used: dict[date, int] = {}
     if terms.runway_days is not None:
         usage = visit.ask(
             frames.load_daily_usage, since=days[0] - timedelta(days=60), until=visit.today, account=view.account
         )
-        used = {day.date(): int(amount) for day, amount in usage.groupby("day")["used_micro"].sum().items()}
+        sums = usage.groupby("day")["used_micro"].sum()
+        used = {pd.Timestamp(str(day)).date(): int(amount) for day, amount in sums.items()}
     pace = paces(used, days, runway_days=terms.runway_days)
     return would_have_fired(steps, terms, sold, until=until, zone=view.customer.zone, pace_by_day=pace)
 

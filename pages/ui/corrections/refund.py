@@ -20,7 +20,7 @@ PERMISSION = Permission.REFUND
 DONE = "Refunded. What no provider gives back, give back where it was paid."
 REASONS = ("contract", "billing_error", "service_problem", "goodwill", "other")
 HOW_MUCH = {"all": "All that is free", "part": "A part"}
-WHERE = {
+WHERE: dict[str, str] = {
     RefundTo.CARD: "To the card",
     RefundTo.BALANCE: "To the balance at the provider",
     RefundTo.OUTSIDE: "By hand",
@@ -76,7 +76,7 @@ def _where(form: Form, row: Any) -> RefundTo:
     if paid.empty:
         return RefundTo.OUTSIDE
     provider = str(paid["provider"].iloc[0])
-    options = [one for one in WHERE if one is not RefundTo.BALANCE or provider != Provider.POLAR.value]
+    options = [one for one in WHERE if one != RefundTo.BALANCE or provider != Provider.POLAR.value]
     help = f"It was paid at {frames.PROVIDER_WORDS[provider]}, which can give it back, with the tax on it"
     return RefundTo(form.choice("to", "Money goes back", options, words=WHERE, help=help))
 

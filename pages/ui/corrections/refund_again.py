@@ -17,7 +17,7 @@ WORDS = "Failed refund"
 PERMISSION = Permission.MANAGE_PAYMENTS
 DONE = "Noted. What goes by way of the provider is sent within a minute."
 REASONS = ("billing_error", "service_problem", "goodwill", "contract", "other")
-HOW = {
+HOW: dict[str, str] = {
     RefundTo.CARD: "To the card once more",
     RefundTo.BALANCE: "To the balance at the provider",
     RefundTo.OUTSIDE: "By hand",
@@ -43,7 +43,7 @@ def fields(form: Form) -> tuple[RetryProviderRefund | None, str, Act]:
         form.reason(codes=REASONS)
         return None, "", Act("Give money back")
     st.table(_what_happened(visit, row), border="horizontal")
-    options = [one for one in HOW if one is not RefundTo.BALANCE or row["provider"] != Provider.POLAR.value]
+    options = [one for one in HOW if one != RefundTo.BALANCE or row["provider"] != Provider.POLAR.value]
     to = RefundTo(form.choice("to", "Give it back", options, words=HOW))
     reason = form.reason(codes=REASONS)
     customer = forms.customer_names(visit).get(row["account"], row["account"])
