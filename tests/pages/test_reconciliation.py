@@ -49,10 +49,9 @@ def press(app: AppTest, label: str) -> AppTest:
 
 
 def test_without_a_provider_the_page_says_so(pages: Pages) -> None:
-    for who in ("ada", "fiona"):
-        app = pages.open(PAGE, who=who)
-        assert not app.exception
-        assert "No payment provider is set up" in words(app)
+    app = pages.open(PAGE, who="fiona")
+    assert not app.exception
+    assert "No payment provider is set up" in words(app)
 
 
 def test_account_managers_are_told_whom_to_ask(pages: Pages) -> None:
@@ -95,8 +94,8 @@ def test_a_finding_is_explained_by_finance_and_stays_so(demo: tuple[Pages, Books
     assert "Finding 1 is explained" in words(app)
     app = press(pages.open(PAGE, who="fiona"), "Compare now")
     assert "No finding is open" in words(app)
-    app = pages.open(PAGE, who="fiona", state="explained")
-    assert "**1 finding**" in words(app)
+    app = pages.open(PAGE, who="fiona", adopt="1")
+    assert "An admin can give a payment to a customer" in words(app)
 
 
 def test_a_finding_is_mended_by_asking_again(demo: tuple[Pages, Books]) -> None:
@@ -115,6 +114,14 @@ def test_a_finding_is_mended_by_asking_again(demo: tuple[Pages, Books]) -> None:
 def test_an_admin_adopts_a_payment_and_it_is_credited(demo: tuple[Pages, Books]) -> None:
     pages, books = demo
     found_one(pages, books)
+    with pages.ledger.database.reading() as connection:
+        file = to_export(frames.load_findings(connection, provider="mock", limit=10))
+    # The header is API: columns are only ever added at its end.
+    assert ",".join(file.columns) == (
+        "finding,provider,kind,object,object_ref,figure,payment_ref,payment,batch,account,our_amount,our_currency,"
+        "their_amount,their_currency,credits,happened_at,found_at,seen_at,state,owner,note,entry"
+    )
+    assert str(file["their_amount"][0]) == "100.00"
     app = press(pages.open(PAGE, finding="1"), "Adopt the payment")
     app = pages.open(PAGE, adopt="1")
     assert not app.exception
@@ -130,31 +137,12 @@ def test_an_admin_adopts_a_payment_and_it_is_credited(demo: tuple[Pages, Books])
     assert "No finding is open" in words(pages.open(PAGE))
 
 
-def test_finance_may_not_adopt(demo: tuple[Pages, Books]) -> None:
-    pages, books = demo
-    found_one(pages, books)
-    app = pages.open(PAGE, who="fiona", adopt="1")
-    assert "An admin can give a payment to a customer" in words(app)
-
-
 def test_numbers_that_name_nothing_are_said_so(demo: tuple[Pages, Books]) -> None:
     pages, _ = demo
     assert "no finding with this number" in words(pages.open(PAGE, finding="77"))
-    for wanted in ("nonsense", "9" * 30):
-        assert not pages.open(PAGE, finding=wanted).exception
-        assert "no finding" in words(pages.open(PAGE, adopt=wanted)).casefold()
-
-
-def test_the_file_of_findings_has_the_columns_that_others_read(demo: tuple[Pages, Books]) -> None:
-    pages, books = demo
-    found_one(pages, books)
-    with pages.ledger.database.reading() as connection:
-        file = to_export(frames.load_findings(connection, provider="mock", limit=10))
-    assert ",".join(file.columns) == (
-        "finding,provider,kind,object,object_ref,figure,payment_ref,payment,batch,account,our_amount,our_currency,"
-        "their_amount,their_currency,credits,happened_at,found_at,seen_at,state,owner,note,entry"
-    )
-    assert str(file["their_amount"][0]) == "100.00"
+    app = pages.open(PAGE, finding="nonsense", adopt="9" * 30)
+    assert not app.exception
+    assert "no finding" in words(app).casefold()
 
 
 def test_the_proof_of_the_books_names_what_does_not_hold(demo: tuple[Pages, Books]) -> None:
