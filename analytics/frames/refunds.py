@@ -55,13 +55,22 @@ REFUNDS = Schema(
 
 @dataclass(frozen=True, slots=True)
 class Overdraft:
-    """What an account owes and may owe. ``until`` None: without an end; the people are None when it has none."""
+    """What an account owes and may owe. ``until`` None: without an end; the people are None when it has none.
+
+    ``claimed_micro`` were ever owed because money was taken back for credits that had been used, and not given back.
+    """
 
     owed_micro: int
     limit_micro: int
     until: datetime | None
     requester: str | None
     approver: str | None
+    claimed_micro: int = 0
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether what is owed is more than any overdraft allowed: money was taken back for credits already used."""
+        return self.owed_micro > self.limit_micro
 
     def is_open(self, at: datetime) -> bool:
         """Whether it allows debt at that instant."""

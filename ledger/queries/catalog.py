@@ -65,7 +65,8 @@ def package_purchases(account_name: str | None = None) -> sa.Select[Any]:
         sa.select(
             account.c.external_id.label("account"),
             code.label("code"),
-            counted().label("purchases"),
+            # One payment may buy a package several times.
+            total(sa.func.coalesce(batch.c.details["quantity"].as_integer(), 1)).label("purchases"),
             sa.func.max(batch.c.granted_at, type_=batch.c.granted_at.type).label("last_at"),
         )
         .select_from(batch.join(account, account.c.id == batch.c.account_id))

@@ -125,6 +125,7 @@ def overdrafts(account_name: str) -> sa.Select[Any]:
             account.c.overdraft_until.label("until"),
             approval.c.requester,
             transaction.c.actor.label("approver"),
+            account.c.claimed_micro,
         )
         .select_from(
             account.outerjoin(transaction, transaction.c.id == newest).outerjoin(

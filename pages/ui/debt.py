@@ -15,14 +15,17 @@ def sentence(visit: Visit, found: frames.Overdraft) -> str:
     """The debt as the first sentence about a customer; empty when it owes nothing."""
     if not found.owed_micro:
         return ""
+    why = "money was taken back for credits already used" if found.is_claim else "used on debt"
     return (
-        f":red[**{credit_text(-found.owed_micro, visit.locale)} credits**]: used on debt, repaid first by the next "
+        f":red[**{credit_text(-found.owed_micro, visit.locale)} credits**]: {why}, repaid first by the next "
         f"credits. {allowed(visit, found)} "
     )
 
 
 def in_short(visit: Visit, found: frames.Overdraft) -> str:
     """The debt for a tile."""
+    if found.is_claim:
+        return f"Owes {credit_text(found.owed_micro, visit.locale)} for money taken back"
     owed, limit = (credit_text(amount, visit.locale) for amount in (found.owed_micro, found.limit_micro))
     return f"Owes {owed} of an overdraft of {limit}"
 
