@@ -113,7 +113,7 @@ def recent() -> None:
                 found["refunded_cents"], found["currency"], found["refunded_micro"], strict=True
             )
         ],
-        method=[METHODS.get(source, source) for source in found["source"]],
+        method=[(METHODS | frames.PROVIDER_WORDS).get(source, source) for source in found["source"]],
     )
     parts.table(
         shown,
