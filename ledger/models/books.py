@@ -232,6 +232,14 @@ entry = sa.Table(
     sa.Index(
         "ix_entry_account_movement", "account_id", "effective_at", postgresql_where=MOVEMENT, sqlite_where=MOVEMENT
     ),
+    # Use on debt and claims are rare, too; meters look for new ones every minute.
+    sa.Index(
+        "ix_entry_debt",
+        "account_id",
+        "id",
+        postgresql_where=sa.text("batch_id IS NULL"),
+        sqlite_where=sa.text("batch_id IS NULL"),
+    ),
     # What was given back of a use is rarer still, and asked for with every list of events.
     sa.Index(
         "ix_entry_given_back",

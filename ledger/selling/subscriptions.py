@@ -140,11 +140,12 @@ def find_subscriptions(ledger: Ledger, provider: Provider) -> list[Found]:
 
 
 def account_of(ledger: Ledger, provider: Provider, facts: SubscriptionFacts, billing: Billing) -> str | None:
-    """Which of our accounts a subscription is of: by its metadata, by the customer linked here, or by that one's.
+    """Which of our accounts a subscription is of: the one whose plan it bills already, else by its metadata, by the
+    customer linked here, or by that one's metadata.
 
     None when nobody here is meant.
     """
-    named = _named(ledger, facts.account) or _linked(ledger, provider, facts.customer_ref)
+    named = _billed(ledger, facts.ref) or _named(ledger, facts.account) or _linked(ledger, provider, facts.customer_ref)
     if named is not None:
         return named
     known = billing.customer(facts.customer_ref)
@@ -164,6 +165,16 @@ def plan_payment(ledger: Ledger, provider: Provider, payment_ref: str) -> tuple[
     with ledger.database.reading() as connection:
         found = connection.execute(wanted).first()
     return None if found is None else (found.external_id, found.ref)
+
+
+def _billed(ledger: Ledger, ref: str) -> str | None:
+    wanted = (
+        sa.select(account.c.external_id)
+        .join(subscription, subscription.c.account_id == account.c.id)
+        .where(subscription.c.provider_ref == ref)
+    )
+    with ledger.database.reading() as connection:
+        return connection.execute(wanted).scalar_one_or_none()
 
 
 def _named(ledger: Ledger, name: str | None) -> str | None:

@@ -242,9 +242,7 @@ def upgrade() -> None:
         sa.Column("payment_ref", sa.Text(), nullable=True, comment="the provider's name of the payment: pi_…"),
         sa.Column("url", sa.Text(), nullable=False, comment="where the customer pays or confirms, or empty"),
         sa.Column("ends_at", instant, nullable=True, comment="the checkout can be paid until then"),
-        sa.Column(
-            "saves_card", sa.Boolean(), nullable=False, comment="the checkout keeps the card for later charges"
-        ),
+        sa.Column("saves_card", sa.Boolean(), nullable=False, comment="the checkout keeps the card for later charges"),
         sa.Column("customer_ref", sa.Text(), nullable=True, comment="the provider's name of who paid: cus_…"),
         sa.Column("created_at", instant, nullable=False),
         sa.Column("paid_at", instant, nullable=True, comment="as the provider says"),
@@ -264,6 +262,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=False, comment="why it failed or is blocked, or empty"),
         sa.Column("batch_id", id_, nullable=True),
         sa.Column("followed_at", instant, nullable=True, comment="what was asked before that is out of date"),
+        sa.Column("asked_at", instant, nullable=True, comment="when a job asked the provider last, whatever it said"),
         sa.Column(
             "refunded_cents",
             sa.BigInteger(),
@@ -549,6 +548,14 @@ def upgrade() -> None:
         ),
     )
     op.create_index("uq_subscription_provider_ref", "subscription", ["provider_ref"], unique=True)
+    op.create_index(
+        "ix_entry_debt",
+        "entry",
+        ["account_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("batch_id IS NULL"),
+        sqlite_where=sa.text("batch_id IS NULL"),
+    )
 
     _forbid_changes("claw_back")
     _forbid_changes("billed_invoice")
