@@ -46,13 +46,16 @@ payment = sa.Table(
     sa.Column("error", sa.Text, nullable=False, comment="why it failed or is blocked, or empty"),
     sa.Column("batch_id", Id, sa.ForeignKey(batch.c.id), nullable=True),
     sa.Column("followed_at", Instant, nullable=True, comment="what was asked before that is out of date"),
+    sa.Column("asked_at", Instant, nullable=True, comment="when a job asked the provider last, whatever it said"),
     sa.Column("refunded_cents", Micro, nullable=False, comment="all refunds that the provider tells of, with tax"),
     sa.Column("own_refunds_cents", Micro, nullable=False, comment="of them those that this product asked for"),
     sa.Column("disputed_cents", Micro, nullable=False, comment="in open disputes"),
     sa.Column("lost_cents", Micro, nullable=False, comment="in lost disputes"),
     sa.Column("taken_micro", Micro, nullable=False, comment="credits clawed back from the batch"),
     sa.Column("claimed_micro", Micro, nullable=False, comment="credits that were used before: now owed by the account"),
-    sa.Column("gone_micro", Micro, nullable=False, comment="had left the shelf unused: expired, removed, refunded by hand"),
+    sa.Column(
+        "gone_micro", Micro, nullable=False, comment="had left the shelf unused: expired, removed, refunded by hand"
+    ),
     sa.Column("compensated_micro", Micro, nullable=False, comment="given anew for claims that had been repaid"),
     sa.Column("hold_id", Id, sa.ForeignKey(hold.c.id), nullable=True, comment="what an open dispute has frozen"),
     sa.Column("made_by_id", Id, sa.ForeignKey(transaction.c.id), nullable=False),

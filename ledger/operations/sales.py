@@ -123,7 +123,16 @@ def begin_payment(context: Context, state: AccountState, sale: Sale, *, payment_
     name = "pay_" + hashlib.sha256(f"{context.actor.id}|{context.key}".encode()).hexdigest()[:24]
     nothing_yet = ("refunded_cents", "own_refunds_cents", "disputed_cents", "lost_cents")
     nothing_taken = ("taken_micro", "claimed_micro", "gone_micro", "compensated_micro")
-    later = ("checkout_ref", "customer_ref", "ends_at", "paid_at", "total_cents", "tax_cents", "paid_currency")
+    later = (
+        "checkout_ref",
+        "customer_ref",
+        "ends_at",
+        "paid_at",
+        "total_cents",
+        "tax_cents",
+        "paid_currency",
+        "asked_at",
+    )
     context.queue(
         _INSERT_PAYMENT,
         {

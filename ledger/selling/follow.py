@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from ledger.core.amounts import Money
 from ledger.core.payments import IN_FLIGHT, PaymentState, Provider, Purpose
 from ledger.core.policy import SYSTEM
+from ledger.database import Prepared
 from ledger.errors import LedgerError, NotFound, ProviderUnavailable
 from ledger.facade import Ledger
 from ledger.gateways import registry
@@ -21,10 +22,17 @@ from ledger.models import payment
 from ledger.operations.following import STALE, FollowPayment
 from ledger.receipt import Receipt
 
-# A payment on its way is asked about when nobody has told of it for so long; a page that nobody opened is given up.
+# A payment on its way is asked about when nobody has told of it for so long, the more rarely the older it is; a page
+# that was never made is given up.
 ASK_AFTER = timedelta(minutes=5)
+ASK_SHARE = 8
 GIVE_UP_AFTER = timedelta(days=1)
 _TRIES = 4
+_ASKED = Prepared(
+    sa.update(payment)
+    .where(payment.c.name == sa.bindparam("of", type_=sa.Text))
+    .values(asked_at=sa.bindparam("at", type_=payment.c.asked_at.type))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,13 @@ class _Known:
     checkout_ref: str | None
     payment_ref: str | None
     created_at: datetime
+    asked_at: datetime | None
     price: Money
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it was silent for long enough: the pauses are an eighth of its age, and some minutes at least."""
+        pause = max(ASK_AFTER, (now - self.created_at) / ASK_SHARE)
+        return now - (self.asked_at or self.created_at) >= pause
 
 
 def follow(ledger: Ledger, payment_name: str) -> Receipt | None:
@@ -105,13 +119,10 @@ def follow_open(ledger: Ledger) -> OpenFollowed:
     """
     now = ledger.clock.now()
     moved, errors = 0, []
-    due = _some(
-        ledger,
-        payment.c.state.in_([state.value for state in IN_FLIGHT]),
-        payment.c.created_at <= now - ASK_AFTER,
-        sa.or_(payment.c.followed_at.is_(None), payment.c.followed_at <= now - ASK_AFTER),
-    )
+    on_their_way = payment.c.state.in_([state.value for state in IN_FLIGHT])
+    due = [one for one in _some(ledger, on_their_way, payment.c.created_at <= now - ASK_AFTER) if one.is_due(now)]
     for known in due:
+        _note_asked(ledger, known, now)
         try:
             receipt = _follow(ledger, known)
             if receipt is None and known.purpose is Purpose.CHECKOUT and known.created_at <= now - GIVE_UP_AFTER:
@@ -124,6 +135,12 @@ def follow_open(ledger: Ledger) -> OpenFollowed:
             continue
         moved += receipt is not None and receipt.transaction_id is not None
     return OpenFollowed(len(due), moved, tuple(errors))
+
+
+def _note_asked(ledger: Ledger, known: _Known, now: datetime) -> None:
+    with ledger.database.work() as work:
+        work.queue(_ASKED, {"of": known.name, "at": now})
+        work.commit()
 
 
 def _follow(ledger: Ledger, known: _Known) -> Receipt | None:
@@ -206,6 +223,7 @@ def _some(ledger: Ledger, *wanted: sa.ColumnElement[bool]) -> list[_Known]:
         payment.c.checkout_ref,
         payment.c.payment_ref,
         payment.c.created_at,
+        payment.c.asked_at,
         payment.c.price_cents,
         payment.c.currency,
     )
@@ -223,5 +241,6 @@ def _known(row: Any) -> _Known:
         row.checkout_ref,
         row.payment_ref,
         row.created_at,
+        row.asked_at,
         Money(row.price_cents, row.currency),
     )

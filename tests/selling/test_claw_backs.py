@@ -188,6 +188,8 @@ def test_a_page_that_was_never_made_is_given_up_after_a_day(
     clock.advance(timedelta(minutes=10))
     done = follow_open(ledger)
     assert (done.asked, done.moved, done.errors) == (2, 1, ())
+    # Nothing is asked twice within some minutes.
+    assert follow_open(ledger).asked == 0
     clock.advance(timedelta(days=1))
     follow_open(ledger)
     assert row_of(ledger, name=name).state == PaymentState.EXPIRED
