@@ -3,18 +3,35 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import sqlalchemy as sa
+
 from ledger import seeds
+from ledger.commands import Reason
+from ledger.core.amounts import MICRO
+from ledger.core.payments import Provider, RechargeTerms
 from ledger.core.policy import Actor, Role
 from ledger.demo_cast import DAYS
 from ledger.facade import Ledger
 from ledger.gateways import registry
-from ledger.gateways.mock import DECLINED_CARD, GOOD_CARD
+from ledger.gateways.mock import DECLINED_CARD, GOOD_CARD, LATER_DECLINED_CARD
 from ledger.gateways.provider import AboutKind
+from ledger.models import account as account_table
+from ledger.models import package as package_table
+from ledger.operations.recharge import SetRechargeRule
 from ledger.selling.checkout import Sale, cancel, sell
+from ledger.selling.recharging import recharge_due
 from ledger.selling.settling import settle_due
 
 SMALL, MIDDLE = "starter", "professional"
 MANAGER = Actor("max.berger@demo.example", Role.ACCOUNT_MANAGER)
+ADMIN = Actor("ada.admin@demo.example", Role.ADMIN)
+_AGREED = Reason("contract", "Agreed with the customer on the phone")
+_PRICE = (
+    sa.select(package_table.c.price_cents)
+    .where(package_table.c.code == sa.bindparam("package"))
+    .order_by(package_table.c.effective_at.desc())
+    .limit(1)
+)
 Act = tuple[int, int, Callable[[], object]]
 
 
@@ -29,7 +46,9 @@ def acts(ledger: Ledger, first: int, last: int) -> Iterator[Act]:
         (DAYS - 5, 9, partial(_disputed, ledger, "cus_meridian", SMALL)),
         (DAYS - 4, 9, partial(_twice, ledger, "cus_sundial", seeds.HOLIDAY[0])),
         (DAYS - 3, 9, partial(_given_up, ledger, "cus_copper", MIDDLE)),
+        (DAYS - 3, 10, partial(_recharged, ledger, "cus_pixelforge", SMALL)),
         (DAYS - 2, 9, partial(_elsewhere, ledger)),
+        (DAYS - 2, 10, partial(_stopped, ledger, "cus_copper", SMALL)),
     )
     yield from (act for act in everything if first <= act[0] < last)
 
@@ -92,6 +111,26 @@ def _twice(ledger: Ledger, account: str, package: str) -> None:
 def _given_up(ledger: Ledger, account: str, package: str) -> None:
     cancel(ledger, _sell(ledger, account, package).payment, actor=MANAGER)
     settle_due(ledger)
+
+
+def _recharged(ledger: Ledger, account: str, package: str, *, stop_after: int = 3) -> None:
+    """A rule whose line lies just above what is left: the saved card is charged by itself."""
+    with ledger.database.reading() as connection:
+        known = account_table.c.external_id == account
+        left = connection.execute(sa.select(account_table.c.available_micro).where(known)).scalar_one()
+        price = connection.execute(_PRICE, {"package": package}).scalar_one()
+    line = (left // (100 * MICRO) + 1) * 100 * MICRO
+    terms = RechargeTerms(package, line, None, 2 * price, 5 * price, stop_after=stop_after)
+    rule = SetRechargeRule(account, terms, Provider.MOCK, _AGREED)
+    ledger.execute(rule, actor=ADMIN, key=f"demo-recharge-{account}")
+    recharge_due(ledger)
+    settle_due(ledger)
+
+
+def _stopped(ledger: Ledger, account: str, package: str) -> None:
+    """A card that pays at the checkout and is declined later: its rule has stopped."""
+    _paid(ledger, _sell(ledger, account, package, attempt=2, saves_card=True), LATER_DECLINED_CARD)
+    _recharged(ledger, account, package, stop_after=1)
 
 
 def _elsewhere(ledger: Ledger) -> None:
