@@ -40,7 +40,8 @@ from ledger.gateways.provider import (
 Found = TypeVar("Found")
 OfOrder = TypeVar("OfOrder", outputs.Refund, outputs.Dispute)
 PAGE = 100
-# What each event is about, and which field of its data names that. Everything else is of no consequence here.
+# What each event is about, and which field of its data names that. Everything else is of no consequence here. Of
+# disputes Polar tells nothing: they are seen when the order is asked about, at the latest by the nightly comparison.
 _ABOUT: dict[str, tuple[AboutKind, str]] = {
     "checkout.updated": (AboutKind.CHECKOUT, "id"),
     "checkout.expired": (AboutKind.CHECKOUT, "id"),
@@ -50,8 +51,6 @@ _ABOUT: dict[str, tuple[AboutKind, str]] = {
     "order.refunded": (AboutKind.PAYMENT, "id"),
     "refund.created": (AboutKind.PAYMENT, "order_id"),
     "refund.updated": (AboutKind.PAYMENT, "order_id"),
-    "dispute.created": (AboutKind.PAYMENT, "order_id"),
-    "dispute.updated": (AboutKind.PAYMENT, "order_id"),
     "customer.updated": (AboutKind.CUSTOMER, "id"),
     "customer.deleted": (AboutKind.CUSTOMER, "id"),
 }

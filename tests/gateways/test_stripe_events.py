@@ -2,14 +2,17 @@
 
 import json
 import threading
+import typing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 import stripe
+from polar.v2026_10.literals import WebhookEventType
 
 from ledger.clock import FixedClock, SystemClock
+from ledger.gateways.polar import EVENT_KINDS as POLAR_KINDS
 from ledger.gateways.provider import AboutKind, EventUnreadable, SignatureRefused
 from ledger.gateways.stripe import StripeGateway
 from ledger.gateways.stripe_events import EVENT_KINDS, read
@@ -107,6 +110,13 @@ def _event(kind: str, **about: Any) -> bytes:
 def test_every_kind_that_is_asked_for_is_about_something() -> None:
     for kind in EVENT_KINDS:
         assert read(_event(kind, id="x_1", payment_intent="pi_1", customer="cus_1")).about, kind
+
+
+def test_every_kind_exists_at_stripe_and_at_polar() -> None:
+    """The SDKs' own lists: a kind that is misspelt would never come."""
+    known = typing.get_type_hints(stripe.Event, localns={"EventRequest": Any})["type"]
+    assert set(EVENT_KINDS) <= set(typing.get_args(known))
+    assert set(POLAR_KINDS) <= set(typing.get_args(WebhookEventType))
 
 
 def test_of_no_consequence() -> None:
