@@ -93,7 +93,10 @@ def follow_facts(ledger: Ledger, facts: PaymentFacts) -> Receipt | Unmatched:
     if _speaks_of_a_try(known, facts):
         return _whole(ledger, known, facts)
     receipt = _book(ledger, known, facts)
-    return _whole(ledger, known, facts) if _is_stale(receipt) else receipt
+    if not _is_stale(receipt):
+        return receipt
+    # Whoever followed meanwhile has noted the provider's name of it.
+    return _whole(ledger, _one(ledger, payment.c.name == known.name) or known, facts)
 
 
 def follow_ref(

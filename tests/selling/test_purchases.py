@@ -1,9 +1,14 @@
 """Payments begin, are paid at the mock provider, and their credits appear exactly once."""
 
+from datetime import timedelta
+
 import pytest
 
 from ledger import MICRO, CreditType, Ledger, NotAllowedNow, PaymentState, Provider, StartPurchase
+from ledger.clock import FixedClock
+from ledger.gateways import registry
 from ledger.gateways.mock import DECLINED_CARD, GOOD_CARD, MockGateway
+from ledger.gateways.provider import PaymentFacts
 from ledger.selling.follow import Unmatched, follow, follow_facts, follow_ref
 from tests.kit.factories import ADMIN, open_account
 from tests.kit.paying import buy, define_package, open_checkout, row_of, start
@@ -80,3 +85,26 @@ def test_what_nobody_here_began_is_unmatched(ledger: Ledger, shop: MockGateway) 
     assert isinstance(found, Unmatched) and found.facts is None
     _, ref = buy(ledger, shop)
     assert not isinstance(follow_ref(ledger, Provider.MOCK, payment_ref=ref), Unmatched)
+
+
+def test_an_answer_that_somebody_overtook_is_asked_for_again(
+    ledger: Ledger, shop: MockGateway, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, ref = buy(ledger, shop)
+    ask, asked = shop.look, []
+
+    def look(**names: str) -> PaymentFacts | None:
+        facts = ask(**names)
+        asked.append(facts)
+        clock.advance(timedelta(seconds=1))
+        if len(asked) == 1:
+            # While this answer is on its way, a refund is made and followed by somebody else.
+            shop.give_back(ref, 5_000)
+            follow(ledger, name)
+        return facts
+
+    monkeypatch.setattr(registry, "gateway", lambda *_: shop)
+    monkeypatch.setattr(shop, "look", look)
+    follow(ledger, name)
+    assert len(asked) == 3
+    assert row_of(ledger, name=name).taken_micro == 50 * MICRO
