@@ -20,9 +20,10 @@ Record = dict[str, Any]
 class OurSide:
     """Our records of some payments: payments and batches recorded by hand, with their account and what people read.
 
-    ``accounts``, ``payment_words`` and ``batch_words`` go by row id of the payment or batch.
+    ``accounts`` are those that the provider names, by external id; the others go by row id of the payment or batch.
     """
 
+    accounts: dict[str, int] = field(default_factory=dict)
     payments: list[OurPayment] = field(default_factory=list)
     batches: list[OurBatch] = field(default_factory=list)
     payment_accounts: dict[int, int] = field(default_factory=dict)
@@ -86,6 +87,8 @@ def load_ours(
         queries.compared_payments(provider, names=names, refs=refs, checkouts=checkouts, ids=ids)
     ).all()
     ours = OurSide()
+    named = sorted({one.account for one in told if one.account})
+    ours.accounts = {row.external_id: row.id for row in connection.execute(queries.named_accounts(named))}
     references = {*names, *refs, *checkouts}
     for row in rows:
         references |= {name for name in (row.name, row.payment_ref, row.checkout_ref) if name}

@@ -202,7 +202,8 @@ class Looking:
     def _found(self, one: Pair, told: Difference, facts: PaymentFacts | None, ours: OurSide) -> Found:
         batch = one.batch
         payment = None if one.ours is None else one.ours
-        account_id, here = None, None
+        here: Record | None = None
+        account_id = None if facts is None else ours.accounts.get(facts.account or "")
         credits_micro: int | None = None
         if payment is not None:
             account_id, here = ours.payment_accounts[payment.id], ours.payment_words[payment.id]

@@ -69,7 +69,6 @@ from analytics.frames.findings import (
     load_finding,
     load_finding_counts,
     load_findings,
-    load_findings_head,
     load_provider_runs,
 )
 from analytics.frames.holds import (
@@ -360,7 +359,6 @@ __all__ = [
     "load_finding",
     "load_finding_counts",
     "load_findings",
-    "load_findings_head",
     "load_first_used_day",
     "load_forecast_head",
     "load_forecasts",

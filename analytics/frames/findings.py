@@ -77,14 +77,8 @@ class ProviderRun:
         return self.finished_at is not None and not self.error
 
 
-def load_findings(
-    connection: sa.Connection,
-    *,
-    provider: str,
-    limit: int,
-    head: tuple[int, ...] = (),  # noqa: ARG001 - names the version for whoever keeps the answer
-) -> pd.DataFrame:
-    """Findings of a provider: see FINDINGS. ``head`` is `load_findings_head`."""
+def load_findings(connection: sa.Connection, *, provider: str, limit: int) -> pd.DataFrame:
+    """Findings of a provider: see FINDINGS."""
     return FINDINGS.load(ask(connection, queries.findings, provider=provider, limit=limit))
 
 
@@ -105,12 +99,6 @@ def load_finding_counts(connection: sa.Connection, *, provider: str) -> dict[str
 def load_provider_runs(connection: sa.Connection, *, provider: str, limit: int = 30) -> list[ProviderRun]:
     """Comparisons with a provider, newest first."""
     return [_run(row) for row in ask(connection, queries.provider_runs, provider=provider, limit=limit)]
-
-
-def load_findings_head(connection: sa.Connection) -> tuple[int, int]:
-    """What moves with every comparison; what people decide about findings moves the head of the books."""
-    row = ask(connection, queries.findings_head).one()
-    return (row.runs, row.ended)
 
 
 def _run(row: Any) -> ProviderRun:

@@ -35,7 +35,7 @@ from ledger.queries.approvals import approval_by_id, approvals, approvals_waitin
 from ledger.queries.billing import billed_invoices, billed_subscriptions, meter_events, mirror_rows, plan_prices
 from ledger.queries.catalog import bundles, package_purchases, packages, plan_versions, quantities
 from ledger.queries.files import given_since
-from ledger.queries.findings import finding_counts, finding_in_full, findings, findings_head, provider_runs
+from ledger.queries.findings import finding_counts, finding_in_full, findings, provider_runs
 from ledger.queries.holds import (
     event_by_id,
     event_parts,
@@ -166,7 +166,6 @@ __all__ = [
     "finding_counts",
     "finding_in_full",
     "findings",
-    "findings_head",
     "first_used_day",
     "forecast_day",
     "forecast_head",

@@ -121,6 +121,11 @@ def refunds_by_hand(batch_ids: Sequence[int]) -> sa.Select[Any]:
     )
 
 
+def named_accounts(names: Sequence[str]) -> sa.Select[Any]:
+    """Accounts by external id."""
+    return sa.select(account.c.id, account.c.external_id).where(account.c.external_id.in_(names))
+
+
 def own_refunds(payment_ids: Sequence[int]) -> sa.Select[Any]:
     """Money that the provider is to give back for us, of some payments."""
     return (

@@ -5,9 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ledger.models import account, customer, finding, payment, provider_run
-from ledger.queries.parts import counted, total
+from ledger.queries.parts import counted
 
-# Findings whose state is fixed are a history that nobody pages through.
 _COLUMNS = (
     finding.c.id.label("finding_id"),
     finding.c.provider,
@@ -89,10 +88,3 @@ def provider_runs(*, provider: str, limit: int) -> sa.Select[Any]:
         .order_by(provider_run.c.id.desc())
         .limit(limit)
     )
-
-
-def findings_head() -> sa.Select[Any]:
-    """What moves when findings or comparisons do: key of whatever shows them."""
-    ended: sa.ColumnElement[int] = total(sa.case((provider_run.c.finished_at.is_not(None), 1), else_=0))
-    columns: list[sa.ColumnElement[Any]] = [counted().label("runs"), ended.label("ended")]
-    return sa.select(*columns).select_from(provider_run)
