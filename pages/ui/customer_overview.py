@@ -234,7 +234,7 @@ def package(view: View) -> None:
         return
     st.subheader("Next top-up", anchor=False)
     st.markdown(advice.sentence(visit, advice.for_customer(visit, view.account)))
-    if visit.may(Permission.RECORD_TOP_UP):
+    if visit.may(Permission.RECORD_TOP_UP) or visit.may(Permission.SELL):
         st.page_link(
             "credits/top_ups.py",
             label="Packages and top-up",
