@@ -346,7 +346,6 @@ def year(shop: Shop, clock: FixedClock, is_followed: Callable[[int], int]) -> tu
 
 ON_TIME = {
     "at every act, twice": lambda day: 2 if day in dict(YEAR) else 0,
-    "every fifth night": lambda day: int(day % 5 == 0),
     "every ten days": lambda day: int(day % 10 == 0),
     "at the end": lambda day: int(day > 367),
 }

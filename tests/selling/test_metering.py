@@ -11,6 +11,7 @@ from ledger.comparing import compare
 from ledger.gateways.mock import MockGateway
 from ledger.reconcile import reconcile
 from ledger.selling import metering, mirroring
+from ledger.selling.follow import follow_ref
 from ledger.selling.subscriptions import follow_subscription
 from ledger.settings import settings
 from tests.kit.billing import Shop, pass_time
@@ -237,3 +238,21 @@ def test_a_comparison_finds_nothing_wrong_with_invoices(shop: Shop, ledger: Ledg
     assert (done.findings, done.others, done.objects) == (0, 1, 2)
     with ledger.database.reading() as connection:
         assert reconcile(connection).findings == ()
+
+
+def test_money_of_an_invoice_that_goes_back_takes_its_share_of_what_was_metered(
+    shop: Shop, ledger: Ledger, clock: FixedClock
+) -> None:
+    ref = hybrid(shop)
+    use(ledger, quantity=140)
+    metering.meter(ledger)
+    pass_time(ledger, clock, datetime(2026, 4, 10, 12, tzinfo=UTC))
+    shop.mock.renew(ref)
+    follow_subscription(ledger, Provider.MOCK, ref)
+    (paid,) = all_rows(ledger)["payment"]
+    clock.advance(timedelta(hours=1))
+    shop.mock.give_back(paid["payment_ref"], paid["total_cents"] // 4)
+    follow_ref(ledger, Provider.MOCK, payment_ref=paid["payment_ref"])
+    (after,) = all_rows(ledger)["payment"]
+    assert after["claimed_micro"] + after["taken_micro"] == 10 * MICRO
+    assert audit(ledger) == []
