@@ -84,7 +84,12 @@ class PolarGateway:
             return _page(self._client.checkouts.create(**_checkout_params(request, offer.product_ref)))
 
     def close_checkout(self, ref: str) -> None:
-        """Polar cannot close a page that is open: it ends by itself, and who pays until then is followed."""
+        """Polar closes no page early: raises ProviderRefused while it is open, does nothing when it has ended."""
+        with asking("close a checkout"):
+            checkout = self._client.checkouts.get(ref)
+        if checkout.status == "open":
+            ends_at = f"{polar_facts.instant(checkout.expires_at):%Y-%m-%d %H:%M} UTC"
+            raise ProviderRefused(provider="polar", detail=f"it closes no page early; this one ends at {ends_at}")
 
     def charge_saved_card(self, request: ChargeRequest) -> PaymentFacts:
         """Charge a card now, as an order drafted and finalised; a decline is an answer.

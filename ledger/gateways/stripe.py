@@ -4,6 +4,7 @@ Every POST carries our key, so that Stripe does it once however often it is aske
 again later than that (charges, refunds, customers) is looked for before it is made.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import islice
@@ -31,6 +32,7 @@ from ledger.gateways.stripe_catalog import StripeCatalog
 from ledger.gateways.stripe_checkout import LONGEST, session_params, words_of
 from ledger.gateways.stripe_client import asking, client_for, is_missing
 
+_log = logging.getLogger(__name__)
 PAGE = 100
 # How many of a customer's newest payments are looked through for one that was begun before.
 _RECENT = 300
@@ -92,6 +94,8 @@ class StripeGateway(StripeCatalog, StripeBilling):
         with asking("charge a card"):
             known = self._begun_before(request)
             ref = known.id if known else self._charge(request)
+            if known is not None and _wants_customer(known):
+                self._ask_customer(ref, request)
         found = self.look(payment_ref=ref)
         if found is None:
             raise ProviderRefused(provider="stripe", detail=f"it made the payment {ref} and does not know it")
@@ -259,11 +263,15 @@ class StripeGateway(StripeCatalog, StripeBilling):
 
     def _ask_customer(self, ref: str, request: ChargeRequest) -> None:
         """Make a payment ready to be confirmed by the customer, on the bank's page that Stripe leads to."""
-        self._client.v1.payment_intents.confirm(
-            ref,
-            {"payment_method": request.card_ref, "return_url": f"{self._pay_page}/{request.payment}"},
-            {"idempotency_key": f"confirm:{request.payment}"},
-        )
+        try:
+            self._client.v1.payment_intents.confirm(
+                ref,
+                {"payment_method": request.card_ref, "return_url": f"{self._pay_page}/{request.payment}"},
+                {"idempotency_key": f"confirm:{request.payment}"},
+            )
+        except stripe.CardError:
+            # The bank says no after all: the payment tells so itself when it is looked at.
+            _log.info("the card of %s was declined while its customer was to be asked", request.payment)
 
     def _whole(
         self, intent: stripe.PaymentIntent, session: "stripe.checkout.Session | None", asked_at: datetime
@@ -331,6 +339,13 @@ class StripeGateway(StripeCatalog, StripeBilling):
         for one in pages.auto_paging_iter():
             found.setdefault(stripe_facts.ref_of(one.payment_intent) or "", []).append(one)
         return found
+
+
+def _wants_customer(intent: stripe.PaymentIntent) -> bool:
+    """Whether the bank wanted the customer, and the call that makes the payment ready for that broke off."""
+    said = intent.last_payment_error
+    is_idle = intent.status == "requires_payment_method"
+    return is_idle and getattr(said, "code", None) == "authentication_required"
 
 
 def _declined_intent(error: stripe.CardError) -> str | None:

@@ -86,7 +86,10 @@ def test_what_polar_does_not_sell_is_refused_before_anybody_pays(shop: PolarGate
 )
 def test_pages_that_were_not_paid(shop: PolarGateway, polar: PolarStub, status: str, progress: Progress) -> None:
     page = shop.open_checkout(checkout(offer=offer(shop)))
+    with pytest.raises(ProviderRefused, match="closes no page early"):
+        shop.close_checkout(page.ref)
     polar.get("checkout", page.ref)["status"] = status
+    shop.close_checkout(page.ref)
     found = shop.look(checkout_ref=page.ref)
     assert found is not None
     assert found.progress is progress

@@ -123,6 +123,19 @@ def test_a_charge_is_not_made_again_when_stripe_has_forgotten_the_key(gateway: G
     assert len(list(stub.books.all("payment_intent"))) == 4
 
 
+def test_a_customer_is_asked_even_when_the_call_that_does_it_broke_off(gateway: Gate, stub: Stub) -> None:
+    card = stub.books.card("3155", customer=stub.books.make(stripe.Customer, "cus")["id"])
+    request = charge("pay_9", stub.books.get(card)["customer"], card)
+    stub.faults = ["", "", "drop", "drop", "drop"]
+    with pytest.raises(ProviderUnavailable):
+        gateway.charge_saved_card(request)
+    made = gateway.charge_saved_card(request)
+    assert (made.progress, bool(made.action_url)) == (Progress.NEEDS_ACTION, True)
+    assert len(list(stub.books.all("payment_intent"))) == 1
+    stub.books.charge(stub.books.get(made.payment_ref or ""), "4242")
+    assert gateway.charge_saved_card(request).progress is Progress.PAID
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, stub: Stub, clock: FixedClock) -> Iterator[Gate]:
     """A gateway that waits a quarter of a second, and tries once."""
