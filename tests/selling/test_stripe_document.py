@@ -7,7 +7,7 @@ import pytest
 
 from ledger.gateways import polar, stripe_events
 
-TEXT = (Path(__file__).parents[2] / "docs" / "stripe.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs/stripe.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
