@@ -103,8 +103,10 @@ def issued_credits(batch_ids: Sequence[int]) -> sa.Select[Any]:
     """What the entries of batches issued, by batch."""
     return (
         sa.select(entry.c.batch_id, total(entry.c.amount_micro).label("issued_micro"))
+        # By the few entries of its own transaction: a batch may have paid for a million uses since.
+        .join(batch, (batch.c.id == entry.c.batch_id) & (batch.c.made_by_id == entry.c.transaction_id))
         .where(
-            entry.c.batch_id.in_(batch_ids),
+            batch.c.id.in_(batch_ids),
             entry.c.from_bucket == Bucket.ISSUED.value,
             entry.c.to_bucket == Bucket.AVAILABLE.value,
         )
