@@ -7,7 +7,9 @@ import httpx2
 import pytest
 
 from ledger import InvalidCommand, Ledger, NotAllowedNow, NotPermitted, ProviderNotSetUp, ProviderUnavailable, Role
+from ledger.alerts import Told
 from ledger.clock import FixedClock
+from ledger.core.alerts import Addressee, AlertKind, LineKey, Severity
 from ledger.core.payments import PaymentState
 from ledger.core.policy import Actor, Scope
 from ledger.gateways.mock import DECLINED_CARD, GOOD_CARD, MockGateway
@@ -16,6 +18,7 @@ from ledger.selling.checkout import cancel, load_sale, load_sales, sell
 from ledger.selling.links import LIFE_DAYS, holder_of, purchase_link
 from ledger.selling.settling import settle_due
 from ledger.settings import settings
+from service.alert_mails import Writer
 from tests.kit import factories, selling
 from tests.kit.calling import Caller
 from tests.kit.factories import ADMIN
@@ -253,3 +256,17 @@ def test_cancelling_and_selling_take_the_permission(ledger: Ledger, mock: MockGa
     ledger.is_demo = False
     with pytest.raises(ProviderNotSetUp):
         sold(ledger)
+
+
+@ON_SQLITE
+def test_a_mail_about_an_empty_balance_links_customers_to_the_shop_and_colleagues_to_top_ups(
+    ledger: Ledger, mock: MockGateway
+) -> None:
+    open_customer_and_shop(ledger)
+    key = LineKey(AlertKind.OUT_OF_CREDITS, 0)
+    figures = {"owed_micro": 0, "overdraft_left_micro": 0}
+    told = Told(1, 1, "acme", "Acme", key, 1, Severity.CRITICAL, ledger.clock.now(), figures)
+    write = Writer(ledger.company_zone, ledger)
+    links = {who: write("key", "a@acme.example", who, [told]).variables["top_up_link"] for who in Addressee}
+    assert path_of(links[Addressee.CUSTOMER]).startswith("/buy/")
+    assert {path_of(link) for who, link in links.items() if who is not Addressee.CUSTOMER} == {"/top_ups?customer=acme"}
