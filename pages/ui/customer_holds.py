@@ -9,6 +9,7 @@ import streamlit as st
 
 from analytics import frames
 from ledger import MICRO, Permission
+from ledger.core.holds import DISPUTE_FEATURE
 from pages.ui import address, drawer, parts
 from pages.ui.customer_overview import View
 from pages.ui.text import credit_text, instant_text
@@ -42,7 +43,7 @@ def draw(view: View) -> None:
 def _open_holds(view: View, totals: str) -> None:
     visit = view.visit
     found = visit.ask(frames.load_open_holds, at=visit.at, account=view.account, limit=SHOWN_MAX)
-    labels = visit.ask(frames.load_feature_labels, at=visit.at)
+    labels = {DISPUTE_FEATURE: "A disputed payment"} | visit.ask(frames.load_feature_labels, at=visit.at)
 
     def open_row() -> None:
         drawer.open_entry(int(found.iloc[st.session_state["hold-open"].row]["transaction_id"]))
