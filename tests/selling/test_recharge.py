@@ -214,10 +214,10 @@ class Unsteady:
         return facts
 
 
-@pytest.mark.parametrize("breaks", [["before"], ["after"], ["before", "after", "after"]], ids="-".join)
 def test_an_answer_that_was_lost_charges_once(
-    ledger: Ledger, shop: MockGateway, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, breaks: list[str]
+    ledger: Ledger, shop: MockGateway, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    breaks = ["before", "after", "after"]
     unsteady = Unsteady(shop, list(breaks))
     monkeypatch.setattr("ledger.selling.recharging.registry.gateway", lambda *_: unsteady)
     set_rule(ledger, below=150)

@@ -18,6 +18,8 @@ from tests.kit.paying import define_package
 from tests.kit.recharging import recharges, rule_row, save_card
 from tests.operations.books import all_rows
 
+# What the commands book is proved on both; here it is about how they are called.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 WHY = {"reason": "contract", "note": "agreed with the customer"}
 TYPED = ("--reason", "contract", "--note", "agreed with the customer")
 RULE: dict[str, Any] = WHY | {
