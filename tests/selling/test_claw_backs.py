@@ -227,3 +227,19 @@ def test_the_proof_of_the_books_sees_what_is_wrong(ledger: Ledger, shop: MockGat
             connection.execute(sa.text(statement))
             assert check in {found.check for found in reconcile(connection).findings}
             begun.rollback()
+
+
+def test_money_that_went_back_while_a_payment_was_blocked_takes_its_credits(ledger: Ledger, shop: MockGateway) -> None:
+    define_package(ledger, "starter", limit=1)
+    names = [start(ledger, package="starter") for _ in range(3)]
+    refs = [str(shop.pay(open_checkout(ledger, shop, name), GOOD_CARD).payment_ref) for name in names]
+    for name in names:
+        follow(ledger, name)
+    shop.give_back(refs[1], 4_000)
+    shop.give_back(refs[2], 10_000)
+    for name in names[1:]:
+        follow(ledger, name)
+    receipt = run(ledger, DecidePayment(names[1], True, REASON))
+    assert receipt.available_after_micro - receipt.available_before_micro == 60 * MICRO
+    row = row_of(ledger, name=names[2])
+    assert row.state == PaymentState.FAILED and "given back at the provider" in row.error
