@@ -124,6 +124,7 @@ def deliver(address: str, mock: MockGateway, events: list[Document], deadline: f
     return lost
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("database_url", "deliveries"),
     [
