@@ -2,34 +2,38 @@
 
 Its checkout page is served by the product itself, in a demo company only. Cards are known by their numbers, as at
 Stripe: 4242… pays, …0002 is declined, …0341 pays at the checkout and is declined later, …3155 wants a confirmation
-when the customer is away. `act` is what people do on the page, what their banks do afterwards, and what somebody at
-the provider does behind our back.
+when the customer is away. From `pay` on come the acts of people: on the page, at their bank, and of somebody at the
+provider behind our back.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from ledger.clock import Clock, SystemClock
-from ledger.core.amounts import Money
 from ledger.core.payments import Provider
 from ledger.errors import ProviderRefused
 from ledger.gateways.mock_billing import MockBilling
+from ledger.gateways.mock_facts import (
+    customer_of,
+    instant,
+    new_customer,
+    offer_of,
+    payment_facts,
+    product_of,
+    refund_of,
+    unpaid_facts,
+)
 from ledger.gateways.mock_store import Document, MockStore, Turn, new_ref
 from ledger.gateways.provider import (
     AboutKind,
-    Card,
     ChargeRequest,
     Checkout,
     CheckoutRequest,
-    DisputeFacts,
     Event,
     EventUnreadable,
-    Offer,
     PaymentFacts,
     Product,
-    Progress,
     ProviderCustomer,
     RefundFacts,
     RefundRequest,
@@ -74,7 +78,7 @@ class MockGateway(MockBilling):
                     "ref": ref,
                     "payment": request.payment,
                     "account": request.account,
-                    "offer": _offer(request.offer),
+                    "offer": offer_of(request.offer),
                     "success_url": request.success_url,
                     "cancel_url": request.cancel_url,
                     "email": request.email,
@@ -87,7 +91,7 @@ class MockGateway(MockBilling):
                     "payment_ref": None,
                 }
                 turn.put("checkout", ref, known)
-        return Checkout(known["ref"], f"{self._page_url}/{known['ref']}", _instant(known["ends_at"]))
+        return Checkout(known["ref"], f"{self._page_url}/{known['ref']}", instant(known["ends_at"]))
 
     def close_checkout(self, ref: str) -> None:
         """Make a checkout page unpayable; does nothing when it was paid or closed before."""
@@ -95,6 +99,13 @@ class MockGateway(MockBilling):
             known = turn.get("checkout", ref)
             if known is not None and known["state"] == "open":
                 self._end_checkout(turn, known)
+
+    def close_payment(self, ref: str) -> None:
+        """End a charge that waits for a confirmation; does nothing when it was paid or ended before."""
+        with self.store.turn() as turn:
+            known = turn.get("payment", ref)
+            if known is not None and known["progress"] == "needs_action":
+                self._end_payment(turn, known, "abandoned")
 
     def charge_saved_card(self, request: ChargeRequest) -> PaymentFacts:
         """Charge a card now; a decline is an answer."""
@@ -105,7 +116,7 @@ class MockGateway(MockBilling):
                 if card is None:
                     raise ProviderRefused(provider="mock", detail=f"there is no card {request.card_ref!r}")
                 known = self._new_payment(
-                    request.payment, request.account, _offer(request.offer), customer=request.customer_ref, card=card
+                    request.payment, request.account, offer_of(request.offer), customer=request.customer_ref, card=card
                 )
                 self._charge(turn, known, is_away=True)
             return self._facts(turn, known)
@@ -119,10 +130,10 @@ class MockGateway(MockBilling):
             checkout = turn.get("checkout", checkout_ref or "")
             if checkout is None:
                 return None
-            if checkout["state"] == "open" and _instant(checkout["ends_at"]) <= self._clock.now():
+            if checkout["state"] == "open" and instant(checkout["ends_at"]) <= self._clock.now():
                 self._end_checkout(turn, checkout)
             paid = checkout["payment_ref"] and turn.get("payment", checkout["payment_ref"])
-            return self._facts(turn, paid) if paid else self._unpaid_facts(checkout)
+            return self._facts(turn, paid) if paid else unpaid_facts(checkout, at=self._clock.now())
 
     def refund(self, request: RefundRequest) -> RefundFacts:
         """Give money back; the same refund again answers the same."""
@@ -131,7 +142,7 @@ class MockGateway(MockBilling):
             if known is None:
                 raise ProviderRefused(provider="mock", detail=f"there is no payment {request.payment_ref!r}")
             same = next((one for one in known["refunds"] if one["ours"] == request.refund), None)
-            return _refund(same or self._give_back(turn, known, request.money.cents, ours=request.refund))
+            return refund_of(same or self._give_back(turn, known, request.money.cents, ours=request.refund))
 
     def payments(self, *, since: datetime, until: datetime) -> Iterator[PaymentFacts]:
         """Every payment with money in it that was begun in [since, until)."""
@@ -139,7 +150,7 @@ class MockGateway(MockBilling):
             found = [
                 self._facts(turn, one)
                 for one in turn.all("payment")
-                if one["paid_at"] is not None and since <= _instant(one["created_at"]) < until
+                if one["paid_at"] is not None and since <= instant(one["created_at"]) < until
             ]
         yield from found
 
@@ -147,12 +158,12 @@ class MockGateway(MockBilling):
         """One customer; None when there is none."""
         with self.store.turn() as turn:
             known = turn.get("customer", ref)
-            return None if known is None else _customer(turn, known)
+            return None if known is None else customer_of(turn, known)
 
     def customers(self) -> Iterator[ProviderCustomer]:
         """All customers that are not deleted."""
         with self.store.turn() as turn:
-            found = [_customer(turn, one) for one in turn.all("customer") if not one["is_deleted"]]
+            found = [customer_of(turn, one) for one in turn.all("customer") if not one["is_deleted"]]
         yield from found
 
     def make_customer(self, *, account: str, name: str, email: str) -> ProviderCustomer:
@@ -160,14 +171,14 @@ class MockGateway(MockBilling):
         with self.store.turn() as turn:
             known = next((one for one in turn.all("customer") if one["account"] == account), None)
             if known is None:
-                known = _new_customer(account, name, email)
+                known = new_customer(account, name, email)
                 turn.put("customer", known["ref"], known)
-            return _customer(turn, known)
+            return customer_of(turn, known)
 
     def products(self) -> Iterator[Product]:
         """All products, those no longer sold included."""
         with self.store.turn() as turn:
-            found = [_product(one) for one in turn.all("product")]
+            found = [product_of(one) for one in turn.all("product")]
         yield from found
 
     def put_product(self, product: Product, *, key: str) -> Product:
@@ -193,7 +204,7 @@ class MockGateway(MockBilling):
             }
             turn.put("product", ref, body)
             turn.put("product key", key, {"ref": ref})
-            return _product(body)
+            return product_of(body)
 
     def read_event(self, body: bytes, headers: Mapping[str, str], *, at: datetime) -> Event:
         """Check the signature (Standard Webhooks) of a message and read it."""
@@ -201,7 +212,7 @@ class MockGateway(MockBilling):
         try:
             told = json.loads(body)
             return Event(
-                str(told["id"]), str(told["type"]), _instant(told["at"]), AboutKind(told["about"]), str(told["ref"])
+                str(told["id"]), str(told["type"]), instant(told["at"]), AboutKind(told["about"]), str(told["ref"])
             )
         except (ValueError, KeyError, TypeError) as error:
             raise EventUnreadable(f"{type(error).__name__}: {error}") from error
@@ -225,7 +236,7 @@ class MockGateway(MockBilling):
             checkout = turn.get("checkout", checkout_ref)
             if checkout is None or checkout["state"] != "open":
                 raise ProviderRefused(provider="mock", detail="this checkout was paid or has ended")
-            if _instant(checkout["ends_at"]) <= self._clock.now():
+            if instant(checkout["ends_at"]) <= self._clock.now():
                 raise ProviderRefused(provider="mock", detail="this checkout has ended")
             if card_number not in CARDS:
                 raise ProviderRefused(provider="mock", detail=f"no card of ours; choose one of {', '.join(CARDS)}")
@@ -255,7 +266,7 @@ class MockGateway(MockBilling):
     def give_back(self, payment_ref: str, cents: int) -> RefundFacts:
         """Somebody refunds at the provider, behind our back."""
         with self.store.turn() as turn:
-            return _refund(self._give_back(turn, self._known(turn, payment_ref), cents, ours=None))
+            return refund_of(self._give_back(turn, self._known(turn, payment_ref), cents, ours=None))
 
     def fail_refund(self, payment_ref: str, refund_ref: str) -> None:
         """A refund comes back: the bank did not take it."""
@@ -300,7 +311,7 @@ class MockGateway(MockBilling):
         known = checkout["customer"] and turn.get("customer", checkout["customer"])
         known = known or next((one for one in turn.all("customer") if one["account"] == checkout["account"]), None)
         if not known:
-            known = _new_customer(checkout["account"], checkout["name"], checkout["email"])
+            known = new_customer(checkout["account"], checkout["name"], checkout["email"])
             turn.put("customer", known["ref"], known)
         return known
 
@@ -363,103 +374,4 @@ class MockGateway(MockBilling):
         turn.tell({"id": new_ref("evt"), "type": kind, "at": at, "about": about.value, "ref": ref})
 
     def _facts(self, turn: Turn, known: Document) -> PaymentFacts:
-        progress = Progress(known["progress"])
-        customer = turn.get("customer", known["customer"])
-        card = turn.get("card", customer["card"]) if customer and customer["card"] else None
-        return PaymentFacts(
-            Provider.MOCK,
-            progress,
-            self._clock.now(),
-            _instant(known["created_at"]),
-            Money(known["cents"], known["currency"]),
-            payment_ref=known["ref"],
-            checkout_ref=known["checkout_ref"],
-            payment=known["payment"],
-            account=known["account"],
-            customer_ref=known["customer"],
-            package=known["offer"]["package"],
-            quantity=known["offer"]["quantity"],
-            paid_at=_instant(known["paid_at"]) if known["paid_at"] else None,
-            failure=known["failure"].replace("_", " "),
-            failure_code=known["failure"],
-            action_url=f"{self._page_url}/confirm/{known['ref']}" if progress is Progress.NEEDS_ACTION else "",
-            refunds=tuple(map(_refund, known["refunds"])),
-            disputes=tuple(
-                DisputeFacts(one["ref"], one["cents"], one["state"], one["reason"], _instant(one["at"]))
-                for one in known["disputes"]
-            ),
-            card=Card(card["ref"], card["words"]) if card else None,
-            raw=known,
-        )
-
-    def _unpaid_facts(self, checkout: Document) -> PaymentFacts:
-        return PaymentFacts(
-            Provider.MOCK,
-            Progress.EXPIRED if checkout["state"] == "expired" else Progress.OPEN,
-            self._clock.now(),
-            _instant(checkout["created_at"]),
-            Money(checkout["offer"]["cents"], checkout["offer"]["currency"]),
-            checkout_ref=checkout["ref"],
-            payment=checkout["payment"],
-            account=checkout["account"],
-            customer_ref=checkout["customer"],
-            package=checkout["offer"]["package"],
-            quantity=checkout["offer"]["quantity"],
-            raw=checkout,
-        )
-
-
-def _offer(offer: Offer) -> Document:
-    return {
-        "package": offer.package,
-        "label": offer.label,
-        "credits_micro": offer.credits_micro,
-        "quantity": offer.quantity,
-        "cents": offer.price.cents,
-        "currency": offer.price.currency,
-    }
-
-
-def _new_customer(account: str, name: str, email: str) -> Document:
-    return {
-        "ref": new_ref("cus"),
-        "account": account,
-        "name": name,
-        "email": email,
-        "card": None,
-        "is_deleted": False,
-    }
-
-
-def _customer(turn: Turn, known: Document) -> ProviderCustomer:
-    card = turn.get("card", known["card"]) if known["card"] else None
-    return ProviderCustomer(
-        known["ref"],
-        known["name"],
-        known["email"],
-        known["account"],
-        is_deleted=known["is_deleted"],
-        card=Card(card["ref"], card["words"]) if card else None,
-        raw=known,
-    )
-
-
-def _product(known: Document) -> Product:
-    return Product(
-        known["package"],
-        known["label"],
-        Money(known["cents"], known["currency"]),
-        known["credits"],
-        is_active=known["is_active"],
-        product_ref=known["ref"],
-        price_ref=known["price_ref"],
-        metadata=known["metadata"],
-    )
-
-
-def _refund(made: Document) -> RefundFacts:
-    return RefundFacts(made["ref"], made["cents"], made["state"], _instant(made["at"]), made["ours"])
-
-
-def _instant(text: Any) -> datetime:
-    return datetime.fromisoformat(text)
+        return payment_facts(turn, known, at=self._clock.now(), page_url=self._page_url)

@@ -91,6 +91,9 @@ class PolarGateway:
             ends_at = f"{polar_facts.instant(checkout.expires_at):%Y-%m-%d %H:%M} UTC"
             raise ProviderRefused(provider="polar", detail=f"it closes no page early; this one ends at {ends_at}")
 
+    def close_payment(self, ref: str) -> None:
+        """Polar's charges wait for nobody: an order that is not paid at once has failed."""
+
     def charge_saved_card(self, request: ChargeRequest) -> PaymentFacts:
         """Charge a card now, as an order drafted and finalised; a decline is an answer.
 

@@ -258,6 +258,10 @@ class Gateway(Protocol):
         """Charge a card now; a decline is an answer (FAILED with the reason), not an error."""
         ...
 
+    def close_payment(self, ref: str) -> None:
+        """End a charge that waits for the customer's confirmation; does nothing when it was paid or ended before."""
+        ...
+
     def look(self, *, payment_ref: str | None = None, checkout_ref: str | None = None) -> PaymentFacts | None:
         """A payment as it stands now; None when the provider knows none of that name. Give one of the two names."""
         ...

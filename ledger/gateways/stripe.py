@@ -85,6 +85,20 @@ class StripeGateway(StripeCatalog, StripeBilling):
             if session.status == "open":
                 self._expire(ref)
 
+    def close_payment(self, ref: str) -> None:
+        """End a charge that waits for the customer's confirmation; does nothing when it was paid or ended before."""
+        waits = ("requires_action", "requires_confirmation", "requires_payment_method")
+        with asking("end a charge"):
+            intents = self._client.v1.payment_intents
+            if intents.retrieve(ref).status not in waits:
+                return
+            try:
+                intents.cancel(ref, {"cancellation_reason": "abandoned"}, {"idempotency_key": f"end:{ref}"})
+            except stripe.InvalidRequestError:
+                # Confirmed between our look and our call.
+                if intents.retrieve(ref).status in waits:
+                    raise
+
     def charge_saved_card(self, request: ChargeRequest) -> PaymentFacts:
         """Charge a card now; a decline is an answer.
 

@@ -284,7 +284,8 @@ _ALL = (
         "Payment that needs somebody",
         "A payment is paid and its credits may not be given, or a customer's bank disputes it",
         "owner",
-        "{{ 'Disputed' if is_dispute else 'Paid, but not credited' }}: {{ price_cents|money(currency) }} of {{ customer }}",
+        "{{ 'Disputed' if is_dispute else 'Paid, but not credited' }}: "
+        "{{ price_cents|money(currency) }} of {{ customer }}",
         _WHO
         | {
             "is_dispute": False,

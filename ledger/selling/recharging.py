@@ -5,6 +5,7 @@ own name, which the provider knows. Nothing here runs while somebody uses credit
 Source: docs/accounting.md, rule 34.
 """
 
+import logging
 import secrets
 from collections import Counter
 from dataclasses import dataclass
@@ -23,10 +24,13 @@ from ledger.gateways import registry
 from ledger.gateways.provider import ChargeRequest, Offer, PaymentFacts, Progress
 from ledger.operations.recharge_start import StartRecharge, pace_of
 from ledger.outbox import NewMail, insert_mails
-from ledger.selling.follow import follow_facts
+from ledger.selling.follow import follow, follow_facts
 
+_log = logging.getLogger(__name__)
 # Providers remember a key for a day at least: until then the same call again is the same charge.
 SENT_AGAIN_FOR = timedelta(hours=20)
+# A charge that nobody confirms is ended then: while it is in flight nothing else is charged.
+CONFIRM_WITHIN = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ def recharge_due(ledger: Ledger) -> dict[str, int]:
         except ProviderNotSetUp as error:
             missing = error
     counts["told"] += _tell_who_has_to_confirm(ledger)
+    counts["given_up"] += _end_unconfirmed(ledger)
     if missing is not None:
         raise missing
     del counts[""]
@@ -152,6 +157,26 @@ def _not_answered(ledger: Ledger) -> list[_Begun]:
         )
         for row in rows
     ]
+
+
+def _end_unconfirmed(ledger: Ledger) -> int:
+    """End charges that waited too long for their customer; each counts as declined. Answers how many."""
+    at = ledger.clock.now()
+    with ledger.database.reading() as connection:
+        rows = connection.execute(queries.recharges_in(PaymentState.NEEDS_ACTION)).all()
+    ended = 0
+    for row in rows:
+        if row.created_at > at - CONFIRM_WITHIN or row.payment_ref is None:
+            continue
+        try:
+            registry.gateway(ledger, Provider(row.provider)).close_payment(row.payment_ref)
+            follow(ledger, row.name)
+        except (ProviderUnavailable, ProviderRefused, ProviderNotSetUp) as error:
+            # It stays as it is, is shown so, and the next turn tries again.
+            _log.warning("the charge %s could not be ended: %s", row.name, error)
+            continue
+        ended += 1
+    return ended
 
 
 def _tell_who_has_to_confirm(ledger: Ledger) -> int:

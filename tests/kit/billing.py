@@ -21,7 +21,7 @@ class Shop:
     prices: dict[str, str] = field(default_factory=dict)
 
     def plan(self, code: str, credits: int, *, rollover: int = 0, months: int = 1, per_thousand: int = 0) -> str:
-        """A plan that rolls over so many credits at most, a cent a credit; ``per_thousand`` cents for more than that."""
+        """A plan that rolls over so many credits at most, a cent a credit; ``per_thousand`` cents beyond that."""
         price = Money(credits, "EUR")
         rolls = rollover * MICRO
         run(self.ledger, DefinePlan(code, code.title(), credits * MICRO, price, months, rolls))

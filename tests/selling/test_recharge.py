@@ -32,7 +32,7 @@ from ledger.gateways.mock import CONFIRMED_CARD, LATER_DECLINED_CARD, MockGatewa
 from ledger.gateways.provider import ChargeRequest, PaymentFacts
 from ledger.models import forecast_run, saved_card
 from ledger.selling.follow import follow, follow_facts
-from ledger.selling.recharging import due, recharge_due
+from ledger.selling.recharging import CONFIRM_WITHIN, due, recharge_due
 from tests.kit.factories import ADMIN, NOW, REASON, fresh_key, open_account, price_feature, use
 from tests.kit.paying import define_package
 from tests.kit.recharging import recharges, rule_row, save_card, set_rule
@@ -194,6 +194,23 @@ def test_a_confirmation_is_asked_for_once_and_waited_for(ledger: Ledger, mock: M
     follow(ledger, made.name)
     assert recharges(ledger)[0].state == "credited"
     assert recharge_due(ledger) == {}
+
+
+def test_a_charge_that_nobody_confirms_ends_as_declined(ledger: Ledger, mock: MockGateway, clock: FixedClock) -> None:
+    open_account(ledger)
+    define_package(ledger)
+    save_card(ledger, mock, CONFIRMED_CARD)
+    set_rule(ledger, below=150)
+    recharge_due(ledger)
+    clock.advance(CONFIRM_WITHIN - timedelta(minutes=1))
+    assert recharge_due(ledger) == {}
+    clock.advance(timedelta(minutes=1))
+    assert recharge_due(ledger) == {"given_up": 1}
+    (made,) = recharges(ledger)
+    assert (made.state, rule_row(ledger).declines) == ("failed", 1)
+    assert mock.look(payment_ref=made.payment_ref).failure_code == "abandoned"
+    # The next turn may charge again: nothing is in flight any more.
+    assert recharge_due(ledger) == {"begun": 1, "to_confirm": 1, "told": 1}
 
 
 class Unsteady:
