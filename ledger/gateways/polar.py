@@ -16,7 +16,7 @@ from polar.v2026_10 import inputs, outputs
 from polar.v2026_10.errors import OrdersFinalize402Error
 
 from ledger.clock import Clock
-from ledger.core.amounts import divide_rounding_half_up, micro_to_text
+from ledger.core.amounts import divide_rounding_half_up
 from ledger.core.payments import Provider
 from ledger.errors import ProviderRefused
 from ledger.gateways import polar_facts, standard_webhooks
@@ -29,12 +29,12 @@ from ledger.gateways.provider import (
     CheckoutRequest,
     Event,
     EventUnreadable,
-    Offer,
     PaymentFacts,
     Product,
     ProviderCustomer,
     RefundFacts,
     RefundRequest,
+    sold_words,
 )
 
 Found = TypeVar("Found")
@@ -111,7 +111,7 @@ class PolarGateway:
                 product_id=offer.product_ref,
                 currency=offer.price.currency.lower(),
                 amount=offer.price.cents,
-                metadata=dict(_words(request.payment, request.account, offer, purpose="recharge")),
+                metadata=dict(sold_words(request.payment, request.account, offer, purpose="recharge")),
             )
             if order.status == "draft" and not any(self._failure_of(order)):
                 try:
@@ -323,7 +323,7 @@ def _checkout_params(request: CheckoutRequest, product_ref: str) -> inputs.Check
     offer = request.offer
     params: inputs.CheckoutCreate = {
         "products": [product_ref],
-        "metadata": dict(_words(request.payment, request.account, offer, purpose="checkout")),
+        "metadata": dict(sold_words(request.payment, request.account, offer, purpose="checkout")),
         "success_url": request.success_url,
         "return_url": request.cancel_url,
         "allow_discount_codes": False,
@@ -345,19 +345,6 @@ def _checkout_params(request: CheckoutRequest, product_ref: str) -> inputs.Check
     if request.name:
         params["customer_name"] = request.name
     return params
-
-
-def _words(payment: str, account: str, offer: Offer, *, purpose: str) -> dict[str, str]:
-    """What travels with a payment, so that it can be told what it was, by us and by people at Polar."""
-    return {
-        "type": "credit_purchase",
-        "purpose": purpose,
-        "payment": payment,
-        "account": account,
-        "package": offer.package,
-        "quantity": str(offer.quantity),
-        "credits": micro_to_text(offer.credits_micro),
-    }
 
 
 def _fixed(product: Product) -> inputs.ProductPriceFixedCreate:

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from ledger.core.amounts import Money
+from ledger.core.amounts import Money, micro_to_text
 from ledger.core.payments import Provider
 
 
@@ -225,6 +225,19 @@ class Product:
     product_ref: str | None = None
     price_ref: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def sold_words(payment: str, account: str, offer: Offer, *, purpose: str) -> dict[str, str]:
+    """What travels with a payment, so that it can be told what it was, by us and by people at the provider."""
+    return {
+        "type": "credit_purchase",
+        "purpose": purpose,
+        "payment": payment,
+        "account": account,
+        "package": offer.package,
+        "quantity": str(offer.quantity),
+        "credits": micro_to_text(offer.credits_micro),
+    }
 
 
 class SignatureRefused(Exception):

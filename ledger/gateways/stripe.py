@@ -26,10 +26,11 @@ from ledger.gateways.provider import (
     ProviderCustomer,
     RefundFacts,
     RefundRequest,
+    sold_words,
 )
 from ledger.gateways.stripe_billing import StripeBilling
 from ledger.gateways.stripe_catalog import StripeCatalog
-from ledger.gateways.stripe_checkout import LONGEST, session_params, words_of
+from ledger.gateways.stripe_checkout import LONGEST, session_params
 from ledger.gateways.stripe_client import asking, client_for, is_missing
 
 _log = logging.getLogger(__name__)
@@ -258,7 +259,7 @@ class StripeGateway(StripeCatalog, StripeBilling):
                     "allowed_payment_method_types": ["card"],
                     "off_session": True,
                     "confirm": True,
-                    "metadata": words_of(request.payment, request.account, request.offer, purpose="recharge"),
+                    "metadata": sold_words(request.payment, request.account, request.offer, purpose="recharge"),
                 },
                 {"idempotency_key": f"charge:{request.payment}"},
             )

@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 
 import stripe
 
-from ledger.core.amounts import micro_to_text
-from ledger.gateways.provider import CheckoutRequest, Offer
+from ledger.gateways.provider import CheckoutRequest, Offer, sold_words
 from ledger.gateways.stripe_facts import instant
 
 # Stripe keeps a checkout page open no shorter and no longer than this.
@@ -16,7 +15,7 @@ def session_params(
     request: CheckoutRequest, *, now: datetime, automatic_tax: bool
 ) -> "stripe.params.checkout.SessionCreateParams":
     """The parameters of a checkout page; the same for the same request a moment later."""
-    words = words_of(request.payment, request.account, request.offer, purpose="checkout")
+    words = sold_words(request.payment, request.account, request.offer, purpose="checkout")
     params: stripe.params.checkout.SessionCreateParams = {
         "mode": "payment",
         "line_items": [_line(request.offer)],
@@ -55,19 +54,6 @@ def _page_ends_at(wanted: datetime | None, now: datetime) -> datetime | None:
     step = SHORTEST.total_seconds()
     earliest = instant(int((now.timestamp() // step + 2) * step))
     return max(wanted, earliest)
-
-
-def words_of(payment: str, account: str, offer: Offer, *, purpose: str) -> dict[str, str]:
-    """What travels with a payment, so that it can be told what it was, by us and by people at Stripe."""
-    return {
-        "type": "credit_purchase",
-        "purpose": purpose,
-        "payment": payment,
-        "account": account,
-        "package": offer.package,
-        "quantity": str(offer.quantity),
-        "credits": micro_to_text(offer.credits_micro),
-    }
 
 
 def _line(offer: Offer) -> "stripe.params.checkout.SessionCreateParamsLineItem":

@@ -17,15 +17,14 @@ from ledger.core.amounts import MICRO
 from ledger.core.payments import Provider
 from ledger.core.records import AccountType, Bucket
 from ledger.database import answering
-from ledger.errors import LedgerError, ProviderRefused
+from ledger.errors import LedgerError
 from ledger.facade import Ledger
 from ledger.gateways import registry
 from ledger.models import account, customer, entry, meter_event, subscription, transaction
+from ledger.selling.waiting import let_again, note_failed, note_sent
 from ledger.settings import settings
 
 METER_LABEL = "Credits beyond the plan"
-# Pauses between tries; the last one is repeated.
-PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=3))
 # Older use is refused by providers, so there is no sense in trying for longer.
 GIVES_UP_AFTER = timedelta(days=30)
 
@@ -157,22 +156,17 @@ def send(ledger: Ledger) -> tuple[int, int]:
                 at=row.happened_at,
             )
         except LedgerError as error:
-            failed += _later(ledger, row, error)
+            is_too_late = ledger.clock.now() - row.happened_at > GIVES_UP_AFTER
+            failed += note_failed(ledger, meter_event, row, error, is_too_late=is_too_late)
         else:
-            _change(ledger, row.id, state="sent", tries=row.tries + 1, next_try_at=None, error="")
+            note_sent(ledger, meter_event, row)
             sent += 1
     return sent, failed
 
 
 def retry(ledger: Ledger) -> int:
     """Let events that were refused be told again; answers how many."""
-    change = (
-        sa.update(meter_event)
-        .where(meter_event.c.state == "failed")
-        .values(state="asked", tries=0, next_try_at=ledger.clock.now())
-    )
-    with answering(), ledger.database.engine.begin() as connection:
-        return connection.execute(change).rowcount
+    return let_again(ledger, meter_event)
 
 
 def set_up_meter(ledger: Ledger, provider: Provider) -> str:
@@ -194,24 +188,3 @@ def _is_first(ledger: Ledger, provider: str) -> bool:
     )
     with ledger.database.reading() as connection:
         return connection.execute(wanted).first() is None
-
-
-def _later(ledger: Ledger, row: Any, error: LedgerError) -> bool:
-    """Note that an event was not told; True when it will not be tried again."""
-    now = ledger.clock.now()
-    is_over = isinstance(error, ProviderRefused) or now - row.happened_at > GIVES_UP_AFTER
-    pause = PAUSES[min(row.tries, len(PAUSES) - 1)]
-    _change(
-        ledger,
-        row.id,
-        state="failed" if is_over else "asked",
-        tries=row.tries + 1,
-        next_try_at=None if is_over else now + pause,
-        error=str(error),
-    )
-    return is_over
-
-
-def _change(ledger: Ledger, id_: int, **values: object) -> None:
-    with answering(), ledger.database.engine.begin() as connection:
-        connection.execute(sa.update(meter_event).where(meter_event.c.id == id_).values(**values))

@@ -21,14 +21,14 @@ from ledger.core.mirroring import Worth, shelf_cents, worth_cents
 from ledger.core.payments import Provider
 from ledger.core.records import Bucket
 from ledger.database import answering
-from ledger.errors import LedgerError, ProviderRefused
+from ledger.errors import LedgerError
 from ledger.facade import Ledger
 from ledger.gateways import registry
 from ledger.models import account, balance_mirror, batch, company, entry, transaction
 from ledger.selling.customer_refs import customer_ref, customer_refs
+from ledger.selling.waiting import let_again, note_failed, note_sent
 from ledger.settings import settings
 
-PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=3))
 TRIES_MAX = 20
 _SHELF = (Bucket.AVAILABLE.value, Bucket.HELD.value)
 # The other sides of movements; use is told by the day.
@@ -262,36 +262,13 @@ def send(ledger: Ledger, provider: Provider) -> tuple[int, int]:
                 metadata=row.details | {"mirror": row.name},
             )
         except LedgerError as error:
-            is_over = isinstance(error, ProviderRefused) or row.tries + 1 >= TRIES_MAX
-            later = ledger.clock.now() + PAUSES[min(row.tries, len(PAUSES) - 1)]
-            _change(
-                ledger,
-                row.id,
-                state="failed" if is_over else "asked",
-                tries=row.tries + 1,
-                next_try_at=None if is_over else later,
-                error=str(error),
-            )
-            failed += is_over
+            failed += note_failed(ledger, balance_mirror, row, error, is_too_late=row.tries + 1 >= TRIES_MAX)
         else:
-            _change(
-                ledger, row.id, state="sent", tries=row.tries + 1, next_try_at=None, error="", provider_ref=move.ref
-            )
+            note_sent(ledger, balance_mirror, row, provider_ref=move.ref)
             sent += 1
     return sent, failed
 
 
 def retry(ledger: Ledger) -> int:
     """Let rows that were refused be sent again; answers how many."""
-    change = (
-        sa.update(balance_mirror)
-        .where(balance_mirror.c.state == "failed")
-        .values(state="asked", tries=0, next_try_at=ledger.clock.now())
-    )
-    with answering(), ledger.database.engine.begin() as connection:
-        return connection.execute(change).rowcount
-
-
-def _change(ledger: Ledger, id_: int, **values: object) -> None:
-    with answering(), ledger.database.engine.begin() as connection:
-        connection.execute(sa.update(balance_mirror).where(balance_mirror.c.id == id_).values(**values))
+    return let_again(ledger, balance_mirror)
