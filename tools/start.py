@@ -26,6 +26,8 @@ def main() -> int:
     port = _port()
     if port is None:
         return 2
+    # Links lead back here, unless somebody said what people type.
+    os.environ.setdefault("PUBLIC_URL", f"http://{HOST}:{port}")
     # `demo` sets a new database up as a demo company, which `migrate` alone must not do.
     step = ["demo"] if wants_demo else ["migrate"]
     prepared = subprocess.run([sys.executable, "-m", "service.cli", *step], cwd=ROOT, check=False)

@@ -24,6 +24,9 @@ from service.jobs.steps import MINUTE, STEPS, Step
 BACK_OFF_MAX = timedelta(hours=1)
 # Progress is written no more often: it is for people.
 _TELL_SECONDS = 1.0
+# While a step takes long, it is looked so often whether one of the frequent ones is due: nobody who has just paid waits
+# for the forecasts of the night.
+BETWEEN_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -77,7 +80,8 @@ def run_due(
         return Turn(busy=jobs.holder_of(ledger))
     ran: list[Ran] = []
     with _kept(ledger, mine) as lost:
-        turn = _Turn(ledger, mine, clock, stop or threading.Event(), lost)
+        often = () if only or is_all else [one for one in steps if one.every is not None and one.every <= MINUTE]
+        turn = _Turn(ledger, mine, clock, stop or threading.Event(), lost, often)
         try:
             turn.prepare(steps)
             for step in steps:
@@ -100,9 +104,21 @@ def back_off(fails: int) -> timedelta:
 
 
 class _Turn:
-    def __init__(self, ledger: Ledger, mine: Lease, clock: Clock, stop: threading.Event, lost: threading.Event) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        mine: Lease,
+        clock: Clock,
+        stop: threading.Event,
+        lost: threading.Event,
+        often: Sequence[Step],
+    ) -> None:
         self.ledger, self.mine, self.clock, self.stop, self._lost = ledger, mine, clock, stop, lost
         self._told_at = 0.0
+        # Steps that are let in between while another one takes long, and when it was last looked for them.
+        self._often = often
+        self._looked_at = time.monotonic()
+        self._is_between = False
 
     def prepare(self, steps: Sequence[Step]) -> None:
         """Make all jobs known, and end those that a dead runner left running."""
@@ -118,6 +134,8 @@ class _Turn:
     def run(self, step: Step, before: Job) -> Ran:
         """One step with its record; any error ends it and nothing else."""
         began = self.clock.now()
+        if not self._is_between:
+            self._looked_at = time.monotonic()
         jobs.begin(self.ledger, self.mine, step.name, at=began)
         try:
             figures = step.act(self.ledger, lambda done, total: self._progress(step, done, total))
@@ -154,6 +172,22 @@ class _Turn:
         if done == total or time.monotonic() - self._told_at >= _TELL_SECONDS:
             self._told_at = time.monotonic()
             jobs.progress(self.ledger, self.mine, step.name, done=done, total=total)
+        is_long = time.monotonic() - self._looked_at >= BETWEEN_SECONDS
+        if is_long and not self._is_between and step not in self._often:
+            self._is_between = True
+            try:
+                self._run_often()
+            finally:
+                self._is_between = False
+
+    def _run_often(self) -> None:
+        for step in self._often:
+            if self.stop.is_set():
+                return
+            before = jobs.load_jobs(self.ledger)[step.name]
+            if step.is_due(self.ledger, before.due_at, self.clock.now()):
+                self.run(step, before)
+        self._looked_at = time.monotonic()
 
 
 def _is_due(ledger: Ledger, step: Step, known: Job | None, at: datetime) -> bool:
