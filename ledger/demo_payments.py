@@ -7,20 +7,21 @@ import sqlalchemy as sa
 
 from ledger import seeds
 from ledger.commands import Reason
-from ledger.core.amounts import MICRO
+from ledger.core.amounts import MICRO, Money
 from ledger.core.payments import Provider, RechargeTerms
 from ledger.core.policy import Actor, Role
 from ledger.demo_cast import DAYS
 from ledger.facade import Ledger
 from ledger.gateways import registry
 from ledger.gateways.mock import DECLINED_CARD, GOOD_CARD, LATER_DECLINED_CARD
-from ledger.gateways.provider import AboutKind
+from ledger.gateways.provider import CheckoutRequest, Offer
 from ledger.models import account as account_table
 from ledger.models import package as package_table
 from ledger.operations.recharge import SetRechargeRule
 from ledger.selling.checkout import Sale, cancel, sell
 from ledger.selling.recharging import recharge_due
 from ledger.selling.settling import settle_due
+from ledger.settings import settings
 
 SMALL, MIDDLE = "starter", "professional"
 MANAGER = Actor("max.berger@demo.example", Role.ACCOUNT_MANAGER)
@@ -134,9 +135,12 @@ def _stopped(ledger: Ledger, account: str, package: str) -> None:
 
 
 def _elsewhere(ledger: Ledger) -> None:
-    """A payment that this product knows nothing of: somebody else sells at the same provider."""
-    at = ledger.clock.now().isoformat()
-    with registry.mock(ledger).store.turn() as turn:
-        body = {"id": "evt_mock_elsewhere", "type": "payment.succeeded", "at": at}
-        turn.tell(body | {"about": AboutKind.PAYMENT.value, "ref": "pi_mock_elsewhere"})
+    """Somebody sold a package at the provider itself, past this product: the comparison finds what is missing here."""
+    mock = registry.mock(ledger)
+    offer = Offer(SMALL, "Starter", 1_000 * MICRO, 1, Money(1_000, "USD"))
+    address = settings().page_address("")
+    made = mock.open_checkout(
+        CheckoutRequest("sold-by-hand", "cus_cobalt", offer, address, address, name="Cobalt Care")
+    )
+    mock.pay(made.ref, GOOD_CARD)
     settle_due(ledger)

@@ -82,7 +82,8 @@ def _last_run(visit: Visit, good: frames.ProviderRun | None) -> None:
         return
     age = (visit.ledger.clock.now() - good.finished_at).total_seconds()
     when = instant_text(good.finished_at, visit.zone, visit.locale)
-    parts.tile("Last run", age_text(age), note=f"{when}, by {escape(good.by)}")
+    # A tile is too narrow for the whole sentence.
+    parts.tile("Last run", age_text(age).removesuffix(" ago"), note=f"ago: {when}, by {escape(good.by)}")
 
 
 def _run_now(visit: Visit, provider: Provider, runs: list[frames.ProviderRun]) -> None:
