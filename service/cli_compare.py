@@ -53,7 +53,7 @@ def compare(name: str | None, since: datetime | None, until: datetime | None) ->
             f"{_money(one.there_cents, one.currency)}: {ties}"
         )
     if found.others:
-        click.echo(f"Left out, because they name nothing of ours: {found.others} payments there.")
+        click.echo(f"Left out, because they name nothing of ours: {found.others} there.")
     if _list(ledger, provider, only_open=True):
         sys.exit(1)
 

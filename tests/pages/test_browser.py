@@ -225,7 +225,7 @@ def test_a_page_that_the_menu_brings_back_with_its_filters_is_one_step(app: App,
         expect(page).to_have_url(f"{app.url}/audit?all=yes&q=acme")
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 1400), ("light", 320), ("dark", 320)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 320)])
 def test_the_box_in_the_side_bar_leads_to_customers(app: App, browser: Browser, scheme: Scheme, width: int) -> None:
     def type_in(text: str) -> None:
         opener = page.get_by_test_id("stExpandSidebarButton")
@@ -334,10 +334,11 @@ def test_labels_of_features_are_drawn_as_typed(app: App, browser: Browser) -> No
 
 def test_typed_names_stay_text(app: App, browser: Browser) -> None:
     requests: list[str] = []
-    # The lists show all names at once; of the pages of one customer the image and the mixture are enough.
-    hostile = (0, len(HOSTILE_NAMES) - 1)
-    paths = ["", "usage", "forecasts", "customers", "expiring", "top_ups", "audit?all=yes&entry=9"]
-    paths += [f"{page}?customer=cus_hostile_{n}" for n in hostile for page in ("customer", "grants")]
+    # The lists show all names at once; of the pages of one customer the mixture is enough. Every page is looked at
+    # without a browser in test_hostile_names.py.
+    last = len(HOSTILE_NAMES) - 1
+    paths = ["", "customers", "expiring", "audit?all=yes&entry=9"]
+    paths += [f"{page}?customer=cus_hostile_{last}" for page in ("customer", "grants")]
     with open_page(browser, app.address("audit")) as page:
         page.on("request", lambda request: requests.append(request.url))
         for path in paths:

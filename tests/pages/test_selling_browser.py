@@ -115,7 +115,7 @@ def test_the_page_of_a_payment_moves_by_itself_when_it_is_paid_elsewhere(
 def test_everybody_can_use_the_shop_and_the_sale(app: App, browser: Browser, ledger: Ledger) -> None:
     sale = selling.sold(ledger, "cus_acme")
     for scheme in ("light", "dark"):
-        context = browser.new_context(color_scheme=scheme)
+        context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
         try:
             page = context.new_page()
             page.goto(app.url + purchase_link(ledger, "cus_acme").removeprefix(app.url))

@@ -7,6 +7,7 @@ stops after some seconds; `make api-check` gives it minutes.
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,18 +25,24 @@ from service.api import API_PATH, mount
 from service.api.events import LINES
 from tests.kit import factories
 from tests.kit.calling import api_key
+from tests.kit.paying import define_package
 
 SECONDS = int(os.environ.get("API_SECONDS", "15"))
 SEED = int(os.environ.get("API_SEED", "1"))
 
 
 @pytest.fixture
-def filled(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def filled(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
     """A ledger with the things that the document's examples name, and limits that let everything pass."""
     monkeypatch.setenv("KEY_REQUESTS_PER_MINUTE", "1000000")
     monkeypatch.setenv("CUSTOMER_REQUESTS_PER_MINUTE", "1000000")
+    monkeypatch.setenv("MOCK_PROVIDER_FILE", str(tmp_path / "mock_provider.sqlite"))
     settings.cache_clear()
     ledger = open_ledger(sqlite_url, clock=SystemClock())
+    # Purchases need somebody who takes the money: the mock provider of a demo company.
+    ledger.is_demo = True
+    for code in ("starter", "professional"):
+        define_package(ledger, code)
     factories.open_account(ledger)
     for feature in ("api-call", "image", "video"):
         factories.price_feature(ledger, feature, 1)
