@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from ledger.commands import Command, Outcome
 from ledger.core.amounts import MICRO
 from ledger.core.policy import Actor
-from ledger.core.records import AccountKind, Batch, CreditType
+from ledger.core.records import AccountKind, Batch, Bucket, CreditType
 from ledger.database import Prepared, Work
 from ledger.errors import KeyReused, NotFound
 from ledger.housekeeping import tidy
-from ledger.journal import AccountState, Posting, send
+from ledger.journal import AccountState, BatchTerms, Posting, open_batch, send
 from ledger.models import account, batch, transaction
-from ledger.receipt import Receipt
+from ledger.receipt import NewBatch, Receipt
 
 Read = tuple[Prepared, Mapping[str, Any]]
 Rows = list[tuple[Any, ...]]
@@ -250,6 +250,28 @@ class Context:
         self.accounts[external_id] = state
         tidy(self, state)
         return state, found
+
+    def open_batch(
+        self,
+        state: AccountState,
+        batch_id: int,
+        amount_micro: int,
+        terms: BatchTerms,
+        *,
+        origin: Bucket = Bucket.ISSUED,
+    ) -> NewBatch:
+        """Put new credits on the shelf of a locked account, as `journal.open_batch`; answers them for the receipt."""
+        open_batch(
+            self.posting,
+            state,
+            batch_id=batch_id,
+            transaction_id=self.transaction_id,
+            amount_micro=amount_micro,
+            terms=terms,
+            at=self.at,
+            origin=origin,
+        )
+        return NewBatch(batch_id, terms.credit_type, amount_micro, terms.effective_at, terms.expires_at)
 
     def renew_id(self) -> None:
         """Take another transaction id, after one was given away to a posting that is to stand before this one."""

@@ -18,7 +18,7 @@ from ledger.core.records import Batch, Bucket, CreditType, Take
 from ledger.database import Prepared
 from ledger.errors import LedgerCorrupt
 from ledger.housekeeping import RESOLVE_HOLD
-from ledger.journal import AccountState, BatchTerms, Line, open_batch, post, repay_debt
+from ledger.journal import AccountState, BatchTerms, Line, post, repay_debt
 from ledger.models import account, batch, claw_back, entry, hold, hold_part, provider_refund, refund
 from ledger.models.books import MOVEMENT
 from ledger.operations.grants import validity
@@ -326,16 +326,7 @@ def _compensate(context: Context, state: AccountState, row: PaymentRow, amount_m
         source=row.provider.value,
         details={"payment": row.name},
     )
-    open_batch(
-        context.posting,
-        state,
-        batch_id=batch_id,
-        transaction_id=context.transaction_id,
-        amount_micro=amount_micro,
-        terms=terms,
-        at=context.at,
-    )
-    return NewBatch(batch_id, CreditType.COMPENSATION, amount_micro, starts, ends)
+    return context.open_batch(state, batch_id, amount_micro, terms)
 
 
 def _cause(before: PaymentRow, after: PaymentRow) -> ClawBackCause:

@@ -20,10 +20,9 @@ from ledger.core.lifecycle import allowed_expiry, default_expiry, end_of_day
 from ledger.core.policy import Permission
 from ledger.core.records import CreditType
 from ledger.errors import Fault, InvalidCommand
-from ledger.journal import AccountState, BatchTerms, open_batch
+from ledger.journal import AccountState, BatchTerms
 from ledger.models import batch
 from ledger.operations.periods import require_open_period
-from ledger.receipt import NewBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +140,6 @@ def put_on_shelf(
 ) -> Outcome:
     """Open one batch and answer the effect; shared by every command that adds credits."""
     before = Before.of(state, context.at)
-    open_batch(
-        context.posting,
-        state,
-        batch_id=batch_id,
-        transaction_id=context.transaction_id,
-        amount_micro=amount_micro,
-        terms=terms,
-        at=context.at,
-    )
-    new = NewBatch(batch_id, terms.credit_type, amount_micro, terms.effective_at, terms.expires_at)
+    new = context.open_batch(state, batch_id, amount_micro, terms)
     receipt = effect(kind, state, context.at, before, new_batches=(new,))
     return Outcome(receipt, state.id, terms.effective_at, reason, weight_micro=amount_micro)

@@ -11,7 +11,7 @@ from ledger.core.payments import PaymentState, Provider, Purpose
 from ledger.core.records import CreditType
 from ledger.database import Prepared
 from ledger.gateways.billing import InvoiceFacts
-from ledger.journal import AccountState, BatchTerms, open_batch
+from ledger.journal import AccountState, BatchTerms
 from ledger.models import payment
 from ledger.operations.grants import validity
 from ledger.operations.running import Running
@@ -78,16 +78,7 @@ def _buy(context: Context, state: AccountState, one: InvoiceFacts, batch_id: int
         currency=one.total.currency,
         details={"invoice": one.ref},
     )
-    open_batch(
-        context.posting,
-        state,
-        batch_id=batch_id,
-        transaction_id=context.transaction_id,
-        amount_micro=one.metered_micro,
-        terms=terms,
-        at=context.at,
-    )
-    return NewBatch(batch_id, terms.credit_type, one.metered_micro, starts, ends)
+    return context.open_batch(state, batch_id, one.metered_micro, terms)
 
 
 def _payment(

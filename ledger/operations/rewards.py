@@ -14,7 +14,7 @@ from ledger.core.records import CreditType
 from ledger.core.referrals import ReferralState
 from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow, NotFound
-from ledger.journal import AccountState, BatchTerms, open_batch
+from ledger.journal import AccountState, BatchTerms
 from ledger.models import account, batch, referral, referral_programme
 from ledger.operations.referrals import BOUGHT, TOUCH_ACCOUNT
 from ledger.receipt import NewBatch
@@ -234,16 +234,7 @@ class _Pair:
             source=f"referral:{self.code}",
             campaign=self.programme,
         )
-        open_batch(
-            context.posting,
-            state,
-            batch_id=batch_id,
-            transaction_id=context.transaction_id,
-            amount_micro=amount_micro,
-            terms=terms,
-            at=context.at,
-        )
-        return NewBatch(batch_id, CreditType.REFERRAL, amount_micro, context.at, ends)
+        return context.open_batch(state, batch_id, amount_micro, terms)
 
     def _queue(self, context: Context, to: ReferralState) -> None:
         is_rewarded = to is ReferralState.REWARDED

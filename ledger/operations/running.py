@@ -19,7 +19,7 @@ from ledger.core.policy import Role
 from ledger.core.records import Bucket, CreditType
 from ledger.database import Prepared
 from ledger.errors import NotAllowedNow
-from ledger.journal import AccountState, BatchTerms, open_batch
+from ledger.journal import AccountState, BatchTerms
 from ledger.models import account, allocation, batch, billed_invoice, customer, entry, plan, subscription
 from ledger.operations.periods import closed_until
 from ledger.receipt import NewBatch
@@ -303,16 +303,7 @@ def give(
             expires_at,
             source=f"plan:{plan_terms.code}",
         )
-        open_batch(
-            context.posting,
-            running.state,
-            batch_id=batch_id,
-            transaction_id=context.transaction_id,
-            amount_micro=amount_micro,
-            terms=terms,
-            at=context.at,
-        )
-        running.new_batches.append(NewBatch(batch_id, terms.credit_type, amount_micro, effective_at, expires_at))
+        running.new_batches.append(context.open_batch(running.state, batch_id, amount_micro, terms))
         if not is_rollover and past is None:
             running.given.append(Given(amount_micro, batch_id, expires_at))
     running.allocations.append(

@@ -8,7 +8,7 @@ from ledger.context import Context, Rows
 from ledger.core.payments import PaymentState, Purpose
 from ledger.core.records import CreditType
 from ledger.errors import NotAllowedNow
-from ledger.journal import AccountState, BatchTerms, open_batch
+from ledger.journal import AccountState, BatchTerms
 from ledger.operations import told
 from ledger.operations.grants import validity
 from ledger.operations.payment_rows import Owner, PaymentRow
@@ -80,16 +80,7 @@ def put_credits(
         currency=row.cost.currency,
         details=details,
     )
-    open_batch(
-        context.posting,
-        state,
-        batch_id=batch_id,
-        transaction_id=context.transaction_id,
-        amount_micro=row.credits_micro,
-        terms=terms,
-        at=context.at,
-    )
-    new = NewBatch(batch_id, CreditType.PURCHASED, row.credits_micro, starts, ends)
+    new = context.open_batch(state, batch_id, row.credits_micro, terms)
     told.tell_purchase(
         context,
         state,

@@ -14,7 +14,7 @@ from ledger.core.records import Bucket, Take
 from ledger.core.transfers import part_cost_cents
 from ledger.database import Prepared
 from ledger.errors import BatchClosed, Fault, InsufficientCredits, NotAllowedNow, NotFound
-from ledger.journal import AccountState, BatchTerms, Line, open_batch, post
+from ledger.journal import AccountState, BatchTerms, Line, post
 from ledger.models import account, batch
 from ledger.operations import told
 from ledger.receipt import NewBatch
@@ -209,15 +209,5 @@ def _put_down(
     (rows,) = context.work.fetch(context.work.next_ids(batch, len(parts)))
     new = []
     for batch_id, take, terms in zip(context.work.ids_of(rows, len(parts)), takes, parts, strict=True):
-        open_batch(
-            context.posting,
-            receiver,
-            batch_id=batch_id,
-            transaction_id=context.transaction_id,
-            amount_micro=take.amount_micro,
-            terms=terms,
-            at=context.at,
-            origin=Bucket.TRANSFERRED,
-        )
-        new.append(NewBatch(batch_id, terms.credit_type, take.amount_micro, terms.effective_at, terms.expires_at))
+        new.append(context.open_batch(receiver, batch_id, take.amount_micro, terms, origin=Bucket.TRANSFERRED))
     return tuple(new)
