@@ -13,7 +13,6 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
-from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger import Ledger
@@ -75,18 +74,11 @@ def create_api(ledger: Ledger | None = None) -> FastAPI:
     return api
 
 
-def mount(ledger: Ledger | None = None) -> Mount:
-    """The API as a route of a server."""
-    return Mount(errors.API_PATH, app=create_api(ledger), name="api")
-
-
-def standalone() -> Starlette:
-    """The API without the pages: `uvicorn --factory service.api:standalone --workers 4`."""
-    return Starlette(routes=[mount()])
-
-
 class ApiFirst:
-    """Middleware that hands requests of the API to it before any layer that only pages need."""
+    """Middleware that hands requests of the API to it before any layer that only pages need.
+
+    By the beginning of the path: a route of the server would miss addresses with a line break in them.
+    """
 
     def __init__(self, app: ASGIApp, api: ASGIApp) -> None:
         self._app, self._api = app, api
@@ -97,6 +89,11 @@ class ApiFirst:
             await self._api({**scope, "root_path": root + errors.API_PATH}, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def standalone(ledger: Ledger | None = None) -> ApiFirst:
+    """The API without the pages: `uvicorn --factory service.api:standalone --workers 4`."""
+    return ApiFirst(Starlette(), create_api(ledger))
 
 
 _BELOW = errors.API_PATH + "/"

@@ -6,13 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import httpx2
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from ledger import CreateApiKey, Ledger
 from ledger.api_keys import make_key
 from ledger.core.policy import Scope
-from service.api import API_PATH, mount
+from service.api import API_PATH, standalone
 from tests.kit.factories import ADMIN, REASON, fresh_key
 
 T = TypeVar("T")
@@ -43,7 +42,7 @@ class Caller:
         self.secret = secret
         if ledger is not None:
             self.ledger = ledger
-        self._client = TestClient(Starlette(routes=[mount(ledger)]), raise_server_exceptions=False)
+        self._client = TestClient(standalone(ledger), raise_server_exceptions=False)
 
     def bare(self, method: str, path: str, **more: Any) -> httpx2.Response:
         """A call without any key but the given one."""

@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.applications import Starlette
 
 from ledger import Ledger
-from service.api import mount
+from service.api import standalone
 
 
 @contextmanager
 def serving(ledger: Ledger) -> Iterator[int]:
     """The API of a ledger, served by a thread; answers the port."""
-    app = Starlette(routes=[mount(ledger)])
+    app = standalone(ledger)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=2))
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

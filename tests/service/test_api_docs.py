@@ -5,10 +5,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from service.api import API_PATH, mount
+from service.api import API_PATH, standalone
 from service.api.errors import PROBLEMS
 from tools import openapi
 
@@ -18,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def client() -> TestClient:
     """Somebody without a key, before there is any database."""
-    return TestClient(Starlette(routes=[mount()]))
+    return TestClient(standalone())
 
 
 class Addresses(HTMLParser):

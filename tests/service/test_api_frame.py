@@ -129,7 +129,8 @@ def test_a_body_without_a_length_is_counted_while_it_comes(caller: Caller) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/nonsense", "/usage/", "/customers", "/docs/assets/nonsense.js", "/errors/no"]
+    "path",
+    ["", "/", "/nonsense", "/usage/", "/customers", "/docs/assets/nonsense.js", "/errors/no", "/purchases/a%0A/no"],
 )
 def test_an_unknown_address_is_a_problem(caller: Caller, path: str) -> None:
     answer = caller.send("DELETE" if path == "/customers" else "GET", path)

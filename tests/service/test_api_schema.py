@@ -14,14 +14,13 @@ import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
-from starlette.applications import Starlette
 
 from ledger import Ledger
 from ledger.clock import SystemClock
 from ledger.core.policy import Scope
 from ledger.facade import open_ledger
 from ledger.settings import settings
-from service.api import API_PATH, mount
+from service.api import API_PATH, standalone
 from service.api.events import LINES
 from tests.kit import factories
 from tests.kit.calling import api_key
@@ -77,7 +76,7 @@ def findings(ledger: Ledger) -> dict[str, str]:
             "generation": {"max-examples": 10 if SECONDS <= 30 else 60, "database": "none"},
         }
     )
-    app = Starlette(routes=[mount(ledger)])
+    app = standalone(ledger)
     schema: Any = schemathesis.openapi.from_asgi(f"{API_PATH}/openapi.json", app, config=config)
     found: dict[str, str] = {}
     tried: set[str] = set()

@@ -10,8 +10,7 @@ import pytest
 from ledger import MICRO, Ledger
 from ledger.clock import FixedClock
 from ledger.core.policy import Scope
-from service.api import API_PATH, create_api
-from service.api.app import ApiFirst
+from service.api import API_PATH, standalone
 from tests.kit import factories
 from tests.kit.calling import Caller, api_key, run_async
 
@@ -219,7 +218,7 @@ def test_what_is_no_list_of_events_is_refused_as_a_whole(caller: Caller, body: b
 
 
 def test_concurrent_charges_share_transactions_and_stay_apart(caller: Caller) -> None:
-    app = ApiFirst(create_api(caller.ledger), create_api(caller.ledger))
+    app = standalone(caller.ledger)
     headers = {"Authorization": f"Bearer {caller.secret}"}
 
     async def all_at_once() -> list[httpx2.Response]:
