@@ -1,224 +1,167 @@
-"""Charges of many callers at once, booked in shared transactions; each caller is answered after its commit.
+"""Charges of many callers at once, brought together so that they share transactions; each is answered after its commit.
 
 A lock on an account is held until the commit is durable, so charges that queue one by one for a busy account wait for
-the disk in turn. Here the first caller to come takes along whoever arrived meanwhile: one lock, one read, one commit
-for all of them, each still a transaction of its own in the books with its own key, receipt and refusal. A caller who
-is alone goes the plain way; whatever is out of the ordinary (a hold that lapsed, debt, a pool, a lost connection) is
-left to it, too. PostgreSQL only. Source: docs/decisions/0007.
+the disk in turn. A caller without company books its charge itself. Those who come meanwhile queue up, and one thread
+books them in groups: one lock and one commit for all, and while the database writes a group the next one is decided.
+PostgreSQL only. Source: docs/decisions/0007, 0010.
 """
 
+import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-import orjson
+from ledger.groups import Request
+from ledger.together import Sent, Together
 
-from ledger.context import Context, from_micros, maybe_from_micros
-from ledger.core.policy import Actor
-from ledger.core.records import AccountKind, Batch, CreditType
-from ledger.database import Database
-from ledger.errors import InvalidCommand, KeyReused, LedgerCorrupt, LedgerError, NotFound
-from ledger.journal import AccountState, Posting, send_together
-from ledger.operations.charging import Prices, occurrence_faults
-from ledger.operations.usage import RecordUsage, charge
-from ledger.receipt import Receipt
-
+_log = logging.getLogger(__name__)
 # More requests in one transaction gain little and keep the first caller waiting.
 GROUP_MAX = 200
-
-
-@dataclass(slots=True, eq=False)
-class Request:
-    """One caller's charge, and its answer once there is one."""
-
-    command: RecordUsage
-    actor: Actor
-    key: str
-    digest: str
-    receipt: Receipt | None = None
-    refusal: LedgerError | None = None
-    leads: bool = False
-    # Held until there is an answer or the lead is handed over; a bare lock wakes its one waiter faster than an event.
-    waits: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def is_answered(self) -> bool:
-        return self.receipt is not None or self.refusal is not None
+# Seconds after which the thread ends when nobody came.
+IDLE_SECONDS = 5.0
+# Seconds between two looks whether those who were answered have come back, while a group is written.
+GATHER_SECONDS = 0.0002
 
 
 class Coalescer:
-    """Brings concurrent charges of one process together. ``alone`` books one request, ``together`` answers several.
+    """Brings concurrent charges of one process together."""
 
-    What ``together`` leaves unanswered, or fails at, each caller books alone.
-    """
-
-    def __init__(self, alone: Callable[[Request], Receipt], together: Callable[[list[Request]], None]) -> None:
-        self._alone, self._together = alone, together
+    def __init__(self, together: Together) -> None:
+        self._together = together
+        # Held by whoever uses ``together``: one caller, or the thread that serves the queue.
+        self._turn = threading.Lock()
+        self._queue: deque[tuple[Request, Callable[[], None]]] = deque()
+        # Guards the three below. Nobody serves the queue while `_is_idle`; who ends that wakes the thread.
         self._lock = threading.Lock()
-        self._waiting: deque[Request] = deque()
-        self._is_led = False
+        self._is_idle = True
+        self._thread: threading.Thread | None = None
+        self._wakes = threading.Semaphore(0)
 
-    def execute(self, request: Request) -> Receipt:
-        """The receipt of a charge, or the refusal raised; returns after its commit."""
-        with self._lock:
-            request.leads, self._is_led = not self._is_led, True
-            if not request.leads:
-                request.waits.acquire()
-                self._waiting.append(request)
-        if not request.leads:
-            request.waits.acquire()
-        if request.leads:
-            self._lead(request)
-        if request.refusal is not None:
-            raise request.refusal
-        return self._alone(request) if request.receipt is None else request.receipt
-
-    def _lead(self, request: Request) -> None:
-        # Those whom the group before was for come back with their next charge: let them, or they miss this one.
-        time.sleep(0)
-        with self._lock:
-            group = [request, *(self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_MAX - 1)))]
-        try:
-            if len(group) > 1:
-                self._together(group)
-            else:
-                # While this one is on its way the next group gathers.
-                request.receipt = self._alone(request)
-        finally:
-            with self._lock:
-                if self._waiting:
-                    following = self._waiting.popleft()
-                    following.leads = True
-                    following.waits.release()
-                else:
-                    self._is_led = False
-            for one in group[1:]:
-                one.waits.release()
-
-
-def book_together(database: Database, requests: list[Request], new_context: Callable[..., Context]) -> None:
-    """Charge all requests in one transaction and answer each; those left unanswered have to be booked alone.
-
-    ``new_context`` makes the context of one request: ``new_context(work, actor=, key=, digest=)``.
-    """
-    with database.work() as work:
-        asked = [[one.actor.id, one.key, one.command.account, one.command.event.event_id] for one in requests]
-        body = {
-            "accounts": sorted({one.command.account for one in requests}),
-            "features": sorted({one.command.event.feature for one in requests}),
-            "requests": asked,
-        }
-        group = _Group(work.call("load_for_charges", orjson.dumps(body).decode()))
-        answers: list[tuple[Request, Receipt]] = []
-        refusals: list[tuple[Request, LedgerError]] = []
-        for place, one in enumerate(requests):
-            context = new_context(work, actor=one.actor, key=one.key, digest=one.digest)
+    def book(self, request: Request) -> None:
+        """Book one request; comes back when it is answered, or has to be booked alone."""
+        if self._is_idle and self._turn.acquire(blocking=False):
             try:
-                receipt = group.charge(place, one, context)
-            except LedgerCorrupt:
-                raise
-            except LedgerError as refusal:
-                refusals.append((one, refusal))
+                self._book_now([request])
+            finally:
+                self._turn.release()
+            return
+        # A bare lock wakes its one waiter faster than an event.
+        waits = threading.Lock()
+        waits.acquire()
+        self.queue(request, waits.release)
+        waits.acquire()
+
+    def queue(self, request: Request, done: Callable[[], None]) -> None:
+        """Have one request booked in company; ``done`` is called by another thread then."""
+        with self._lock:
+            self._queue.append((request, done))
+            if not self._is_idle:
+                return
+            self._is_idle = False
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="charges", daemon=True)
+                self._thread.start()
+        self._wakes.release()
+
+    def _book_now(self, requests: list[Request]) -> None:
+        """Book requests without company."""
+        sent = self._together.from_memory(requests)
+        if sent is not None and self._together.send(sent):
+            self._together.wait(sent)
+        if left := [one for one in requests if not one.is_answered]:
+            self._together.after_reading(left)
+
+    def _serve(self) -> None:
+        while True:
+            if not self._wakes.acquire(timeout=IDLE_SECONDS):
+                with self._lock:
+                    if self._is_idle:
+                        self._thread = None
+                        return
+                continue
+            with self._turn:
+                self._serve_queue()
+
+    def _serve_queue(self) -> None:
+        """Book what is queued and what comes meanwhile: while one group is written the next one is decided."""
+        under_way: _Group | None = None
+        coming_back = 0
+        while True:
+            if under_way is not None:
+                # Those who were just answered are about to come back; let them, there is nothing else to do.
+                while len(self._queue) < coming_back and not under_way.has_ended(GATHER_SECONDS):
+                    pass
+            group = self._next_group()
+            if under_way is not None:
+                coming_back = len(under_way)
+                if not under_way.finish() and group is not None:
+                    # It was decided on what the group before would have left.
+                    group.take_back()
+            under_way = group
+            if group is not None:
+                group.send()
             else:
-                if receipt is not None:
-                    answers.append((one, receipt))
-        if group.booked:
-            send_together(work, group.booked)
-            work.commit()
-    for one, receipt in answers:
-        one.receipt = receipt
-    for one, why in refusals:
-        one.refusal = why
+                with self._lock:
+                    if not self._queue:
+                        self._is_idle = True
+                        return
+
+    def _next_group(self) -> "_Group | None":
+        with self._lock:
+            taken = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_MAX))]
+        return _Group(self._together, taken) if taken else None
 
 
 class _Group:
-    """What several charges share: locked accounts, prices, what is known, and the rows that they leave."""
+    """Requests of the queue on their way: decided, sent, finished. Whatever happens, every caller is told.
 
-    def __init__(self, found: dict[str, Any]) -> None:
-        self._found = found
-        self.accounts: dict[str, AccountState] = {}
-        by_id: dict[int, AccountState] = {}
-        for id_, name, zone, available, held, owed, limit, until, kind in found["accounts"] or ():
-            ends_at, sort = maybe_from_micros(until), AccountKind(kind)
-            state = AccountState(id_, name, ZoneInfo(zone), available, held, owed, limit, ends_at, sort)
-            self.accounts[name] = by_id[id_] = state
-        for account_id, id_, kind, remaining, held, priority, starts, ends, features in found["batches"] or ():
-            by_id[account_id].batches[id_] = Batch(
-                id_,
-                CreditType(kind),
-                remaining,
-                held,
-                priority,
-                from_micros(starts),
-                maybe_from_micros(ends),
-                None if features is None else frozenset(features),
-            )
-        self._prices = Prices(
-            [(f, from_micros(at), *rest, maybe_from_micros(end)) for f, at, *rest, end in found["prices"] or ()],
-            [(f, id_, cut, from_micros(a), from_micros(b)) for f, id_, cut, a, b in found["bundles"] or ()],
-        )
-        self.booked: list[Posting] = []
-        # What this very group booked under a key, or for an event of an account.
-        self._keys: dict[tuple[str, str], tuple[str, Receipt]] = {}
-        self._events: dict[tuple[str, str], list[Any]] = {}
+    What nobody foresaw leaves requests unanswered; booked alone, each of them meets it again in its caller's thread.
+    """
 
-    def charge(self, place: int, one: Request, context: Context) -> Receipt | None:
-        """Charge one request; None when it has to be booked alone. Raises why it is refused."""
-        event = one.command.event
-        if faults := occurrence_faults(event.occurred_at, now=context.at):
-            raise InvalidCommand(faults)
-        replay = self._replay(place, one)
-        if replay is not None:
-            return replay
-        state = self.accounts.get(one.command.account)
-        if state is None:
-            raise NotFound(what="account", id=one.command.account)
-        if state.held_micro or state.owed_micro or state.overdraft_limit_micro or event.member:
-            return None
-        if state.kind is not AccountKind.CUSTOMER:
-            return None
-        context.transaction_id = self._found["transaction_ids"][place]
-        outcome = charge(
-            context,
-            state,
-            one.command,
-            lambda: self._prices.in_force(event.feature, event.occurred_at),
-            self._known_event(place, one),
-            self._found["event_row_ids"][place],
-        )
-        if outcome.nothing_to_do:
-            return outcome.receipt
-        context.complete(outcome)
-        self.booked.append(context.posting)
-        self._keys[one.actor.id, one.key] = (one.digest, outcome.receipt)
-        self._events[one.command.account, event.event_id] = [
-            context.transaction_id,
-            event.feature,
-            event.quantity_micro,
-            event.occurred_at,
-            event.member,
-            event.complexity,
-        ]
-        return outcome.receipt
+    def __init__(self, together: Together, taken: list[tuple[Request, Callable[[], None]]]) -> None:
+        self._together, self._taken = together, taken
+        self._sent: Sent | None = None
+        with _logged():
+            self._sent = together.from_memory([one for one, _ in taken])
 
-    def _replay(self, place: int, one: Request) -> Receipt | None:
-        known = self._found["known"][place]
-        if known is not None:
-            digest, receipt = known[1], Receipt.from_body(known[2], transaction_id=known[0])
-        elif (one.actor.id, one.key) in self._keys:
-            digest, receipt = self._keys[one.actor.id, one.key]
-        else:
-            return None
-        if digest != one.digest:
-            raise KeyReused(key=one.key)
-        return receipt.as_replayed()
+    def __len__(self) -> int:
+        return len(self._taken)
 
-    def _known_event(self, place: int, one: Request) -> list[Any] | None:
-        known: list[Any] | None = self._found["events"][place]
-        if known is None:
-            return self._events.get((one.command.account, one.command.event.event_id))
-        return [*known[:3], from_micros(known[3]), *known[4:]]
+    def take_back(self) -> None:
+        """Forget what was decided: it goes by what never happened."""
+        if self._sent is not None:
+            self._together.give_up(self._sent)
+            self._sent = None
+
+    def send(self) -> None:
+        """Let the database write what was decided from memory; what was not is booked here and now."""
+        if self._sent is not None and not self._together.send(self._sent):
+            self._sent = None
+        decided = set() if self._sent is None else self._sent.requests
+        if left := [one for one, _ in self._taken if one not in decided]:
+            with _logged():
+                self._together.after_reading(left)
+
+    def has_ended(self, seconds: float) -> bool:
+        """Whether what was sent has an answer; waits for one as long as that."""
+        return self._sent is None or self._sent.has_ended(seconds)
+
+    def finish(self) -> bool:
+        """Wait until everything is booked, and tell the callers; False when what was sent was not written."""
+        is_written = self._sent is None or self._together.wait(self._sent)
+        if not is_written:
+            with _logged():
+                self._together.after_reading([one for one, _ in self._taken if not one.is_answered])
+        for _, done in self._taken:
+            done()
+        return is_written
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """Go on after what nobody foresaw; it is in the log."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - callers are told, each in its own thread
+        _log.exception("a group of charges could not be booked together")

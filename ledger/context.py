@@ -221,36 +221,6 @@ class Context:
         """Start a command that locks no account; answers the rows of the given reads."""
         return self._fetch(*reads)
 
-    def load_in_one_call(self, function: str, external_id: str, *arguments: Any) -> tuple[AccountState, dict[str, Any]]:
-        """As `load`, by a database function that answers all of it as one JSON object (PostgreSQL only).
-
-        The function is given the account, the actor, the key, and then the arguments.
-        """
-        found = self.work.call(function, external_id, self.actor.id, self.key, *arguments)
-        if found is None:
-            raise NotFound(what="account", id=external_id)
-        if found["known"]:
-            self._check_known(*found["known"])
-        self.transaction_id = found["transaction_id"]
-        id_, name, zone, available, held, owed, limit, until, kind = found["account"]
-        state = AccountState(
-            id_, name, ZoneInfo(zone), available, held, owed, limit, maybe_from_micros(until), AccountKind(kind)
-        )
-        for batch_id, kind, remaining, held_part, priority, starts, ends, features in found["batches"] or ():
-            state.batches[batch_id] = Batch(
-                batch_id,
-                CreditType(kind),
-                remaining,
-                held_part,
-                priority,
-                from_micros(starts),
-                maybe_from_micros(ends),
-                None if features is None else frozenset(features),
-            )
-        self.accounts[external_id] = state
-        tidy(self, state)
-        return state, found
-
     def open_batch(
         self,
         state: AccountState,

@@ -6,6 +6,7 @@ Statements are SQLAlchemy expressions compiled once per database, so both databa
 Source: docs/decisions/0002 (the number of round trips decides).
 """
 
+import select
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from ledger.errors import Unavailable
 
+# What the drivers raise, bare or through SQLAlchemy.
+DRIVER_ERRORS = (psycopg.Error, sqlite3.Error, sa.exc.DBAPIError, sa.exc.TimeoutError)
 _PG_OPTIONS = "-c timezone=UTC -c jit=off -c lock_timeout=10s"
 # Reads are planned for the values they ask with. Writes are not: every foreign key check would be planned anew, which
 # cost twice as much as the write itself (docs/benchmarks.md).
@@ -217,6 +220,41 @@ class Work:
         answer = self._exec(begin + self._call_text(function, arguments)).get_value(0, 0)
         return None if answer is None else orjson.loads(answer)
 
+    def call_and_commit(self, function: str, *arguments: Any) -> Any:
+        """What a database function answers as JSON, with all that was done before made durable (PostgreSQL only).
+
+        One round trip; alone, the call is its own transaction.
+        """
+        self.start_call(function, *arguments)
+        return self.finish_call()
+
+    def start_call(self, function: str, *arguments: Any) -> None:
+        """Send what `call_and_commit` does, without waiting; `finish_call` waits."""
+        sql = self._call_text(function, arguments)
+        self._driver.pgconn.send_query((f"{sql}; COMMIT" if self._begun else sql).encode())
+
+    def has_answer(self, seconds: float) -> bool:
+        """Whether the call of `start_call` has an answer; waits for one as long as that."""
+        return bool(select.select([self._driver.pgconn.socket], [], [], seconds)[0])
+
+    def finish_call(self) -> Any:
+        """What the call of `start_call` answers, once it is durable."""
+        connection = self._driver.pgconn
+        results = []
+        while True:
+            # Waiting is left to the socket: libpq would keep every other thread waiting, too.
+            while connection.is_busy():
+                select.select([connection.socket], [], [])
+                connection.consume_input()
+            if (result := connection.get_result()) is None:
+                break
+            results.append(result)
+        for result in results:
+            self._check(result)
+        self._begun = False
+        answer = results[0].get_value(0, 0)
+        return None if answer is None else orjson.loads(answer)
+
     def queue_call(self, function: str, *arguments: Any) -> None:
         """Add a call whose answer nobody needs; alone in the queue it travels with COMMIT (PostgreSQL only)."""
         self._pending.append((self._call_text(function, arguments), None, False))
@@ -228,11 +266,14 @@ class Work:
 
     def _exec(self, sql: str) -> PGresult:
         result: PGresult = self._driver.pgconn.exec_(sql.encode())
+        self._check(result)
+        return result
+
+    def _check(self, result: PGresult) -> None:
         if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             if self._driver.pgconn.status == ConnStatus.BAD:
                 raise psycopg.OperationalError("the server closed the connection")
             raise psycopg.errors.error_from_result(result)
-        return result
 
     def next_ids(self, table: sa.Table, count: int = 1) -> tuple[Prepared, Mapping[str, Any]]:
         """A read for `fetch` that reserves free ids of a table; `ids_of` unpacks its rows."""

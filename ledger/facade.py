@@ -3,7 +3,7 @@
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ import psycopg
 import sqlalchemy as sa
 
 from ledger.clock import Clock, FixedClock, SystemClock
-from ledger.coalescing import GROUP_MAX, Coalescer, Request, book_together
+from ledger.coalescing import Coalescer
 from ledger.commands import Command, Outcome, text_faults
 from ledger.context import AlreadyDone, Context, Rules
 from ledger.core.amounts import MICRO
@@ -26,29 +26,28 @@ from ledger.core.policy import (
     roles_with,
     scopes_with,
 )
-from ledger.database import Database, Work, is_transient
+from ledger.database import DRIVER_ERRORS, Database, Work, is_transient
 from ledger.digest import digest_of
 from ledger.errors import (
     ApprovalRequired,
     InvalidCommand,
-    LedgerError,
     NotPermitted,
     NotSetUp,
     ScopeMissing,
     Unavailable,
 )
+from ledger.groups import CHARGEABLE, Chargeable, Request
 from ledger.models import company, transaction
 from ledger.operations import HANDLERS
-from ledger.operations.usage import RecordUsage
 from ledger.outbox import addresses_in
 from ledger.receipt import Receipt
 from ledger.sandbox import SandboxClock
 from ledger.settings import settings
+from ledger.together import Together
 
 _ATTEMPTS = 6
 # Passes the check of keys; what a preview writes carries the empty key, which no execution can have used.
 _NO_KEY = "-"
-_DRIVER_ERRORS = (psycopg.Error, sqlite3.Error, sa.exc.DBAPIError, sa.exc.TimeoutError)
 _NO_ANSWER = (psycopg.OperationalError, sqlite3.OperationalError, sa.exc.TimeoutError)
 
 
@@ -67,7 +66,7 @@ class Ledger:
         self.company_zone = ZoneInfo(row.zone)
         self.is_demo: bool = row.is_demo
         self.rules = rules or Rules()
-        self._coalescer = None if database.is_sqlite else Coalescer(self._charge_alone, self._charge_together)
+        self._coalescer = None if database.is_sqlite else Coalescer(Together(database, self._context))
 
     def execute(self, command: Command, *, actor: Actor, key: str) -> Receipt:
         """Carry out a command, once per (actor, key).
@@ -80,30 +79,29 @@ class Ledger:
         """
         self._check(command, actor, key)
         digest = digest_of(command)
-        if type(command) is RecordUsage and self._coalescer is not None:
-            return self._coalescer.execute(Request(command, actor, key, digest))
+        if self._coalescer is not None and isinstance(command, CHARGEABLE):
+            request = Request(command, actor, key, digest)
+            self._coalescer.book(request)
+            if request.refusal is not None:
+                raise request.refusal
+            if request.receipt is not None:
+                return request.receipt
         return self._carry_out(lambda work: self._attempt(work, command, actor=actor, key=key, digest=digest))
 
-    def charge_together(self, attempts: Sequence[tuple[RecordUsage, Actor, str]]) -> list[Receipt | LedgerError | None]:
-        """Charges of several callers with their keys, in one transaction where the database allows: what each gets.
+    def charge_soon(self, command: Chargeable, *, actor: Actor, key: str, done: Callable[[], None]) -> Request:
+        """Have a charge or a hold booked together with others that come in the same moment.
 
-        Each is its own in the books and answered as `execute` would, by its receipt or its refusal. None: nothing is
-        known about that one; `execute` it. For who has the callers of a moment in one place, such as an event loop;
-        callers in threads of their own are brought together by `execute`.
+        For who has many callers and no thread for each, such as an event loop. ``done`` is called, by another thread or
+        at once, when the request carries its receipt or refusal; when it carries neither, `execute` has to book it.
+        Raises what needs no database to see, as `execute` does.
         """
-        requests: list[Request] = []
-        for command, actor, key in attempts:
-            one = Request(command, actor, key, digest_of(command))
-            try:
-                self._check(command, actor, key)
-            except LedgerError as refusal:
-                one.refusal = refusal
-            requests.append(one)
-        if self._coalescer is not None:
-            sound = [one for one in requests if not one.is_answered]
-            for start in range(0, len(sound), GROUP_MAX):
-                self._charge_together(sound[start : start + GROUP_MAX])
-        return [one.receipt or one.refusal for one in requests]
+        self._check(command, actor, key)
+        request = Request(command, actor, key, digest_of(command))
+        if self._coalescer is None:
+            done()
+        else:
+            self._coalescer.queue(request, done)
+        return request
 
     def preview(self, command: Command, *, actor: Actor) -> Receipt:
         """The exact effect of a command, found by carrying it out and rolling it back. Raises as `execute` does.
@@ -129,16 +127,6 @@ class Ledger:
         # The unit of work ends without a commit.
         return self._carry_out(attempt)
 
-    def _charge_alone(self, one: Request) -> Receipt:
-        return self._carry_out(
-            lambda work: self._attempt(work, one.command, actor=one.actor, key=one.key, digest=one.digest)
-        )
-
-    def _charge_together(self, requests: list[Request]) -> None:
-        # Deadlock, a key used elsewhere in the same instant, a lost connection: each caller finds out by itself.
-        with suppress(*_DRIVER_ERRORS):
-            book_together(self.database, requests, self._context)
-
     def _carry_out(self, attempt: Callable[[Work], Receipt]) -> Receipt:
         for number in range(_ATTEMPTS):
             if number:
@@ -146,7 +134,7 @@ class Ledger:
             try:
                 with self.database.work() as work:
                     return attempt(work)
-            except _DRIVER_ERRORS as error:
+            except DRIVER_ERRORS as error:
                 cause: BaseException | None = error.orig if isinstance(error, sa.exc.DBAPIError) else error
                 # A unique violation means that somebody used the key in the same instant: look again, and replay.
                 retry = is_transient(cause) or isinstance(cause, psycopg.errors.UniqueViolation)

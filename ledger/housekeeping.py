@@ -39,16 +39,6 @@ _LAPSED = Prepared(
     )
     .order_by(hold.c.expires_at, hold.c.id, hold_part.c.position)
 )
-RESOLVE_HOLD = Prepared(
-    sa.update(hold)
-    .where(hold.c.id == sa.bindparam("hold_id", type_=sa.BigInteger))
-    .values(
-        state=sa.bindparam("new_state"),
-        captured_micro=sa.bindparam("captured", type_=sa.BigInteger),
-        resolved_at=sa.bindparam("at"),
-        resolved_by_id=sa.bindparam("transaction", type_=sa.BigInteger),
-    )
-)
 
 
 def tidy(context: "Context", state: AccountState) -> None:
@@ -110,8 +100,7 @@ def _book_lapse(context: "Context", state: AccountState, one: Hold) -> None:
     gone = {line.batch_id for line in lines if line.to_bucket is Bucket.EXPIRED}
     expired = tuple(take for take in one.parts if take.batch_id in gone)
     receipt = effect("lapse_hold", state, context.at, before, returned=one.parts, expired=expired, hold_id=one.id)
-    values = {"hold_id": one.id, "new_state": "lapsed", "captured": 0, "at": one.expires_at}
-    sub.queue(RESOLVE_HOLD, values | {"transaction": sub.transaction_id})
+    sub.posting.hold_ends.append((one.id, "lapsed", 0, one.expires_at, sub.transaction_id))
     sub.book(Outcome(receipt, state.id, one.expires_at))
     context.work.flush()
     context.renew_id()

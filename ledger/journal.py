@@ -4,7 +4,7 @@ Everything here works for one locked account; nothing commits.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,8 +18,10 @@ from ledger.core.limits import Member
 from ledger.core.records import CLAIM, DEBT_MOVES, LEGAL_MOVES, AccountKind, Batch, Bucket, CreditType
 from ledger.database import Prepared, Work
 from ledger.errors import LedgerCorrupt
-from ledger.models import account, batch, entry, transaction, usage_daily, usage_event
+from ledger.models import account, batch, entry, hold, hold_part, transaction, usage_daily, usage_event
 
+# The database function that writes postings (ledger/migrations/functions_0005.py).
+POST = "post_to_ledger"
 _ON_SHELF = (Bucket.AVAILABLE, Bucket.HELD)
 
 
@@ -118,6 +120,18 @@ EVENT_COLUMNS = (
     "complexity",
     "bundle_id",
 )
+HOLD_COLUMNS = (
+    "id",
+    "account_id",
+    "reference",
+    "feature",
+    "member",
+    "amount_micro",
+    "placed_at",
+    "expires_at",
+    "made_by_id",
+)
+HOLD_PART_COLUMNS = ("hold_id", "position", "batch_id", "amount_micro")
 DAY_COLUMNS = ("account_id", "day", "feature", "credit_type", "used_micro", "events")
 
 
@@ -128,6 +142,10 @@ class Posting:
     transaction: dict[str, Any] = field(default_factory=dict)
     batches: list[dict[str, Any]] = field(default_factory=list)
     events: list[tuple[Any, ...]] = field(default_factory=list)
+    holds: list[tuple[Any, ...]] = field(default_factory=list)
+    hold_parts: list[tuple[Any, ...]] = field(default_factory=list)
+    # Of each hold that ends: its id, the new state, what was captured, when, by which transaction.
+    hold_ends: list[tuple[int, str, int, datetime, int]] = field(default_factory=list)
     entries: list[tuple[Any, ...]] = field(default_factory=list)
     batch_moves: list[tuple[int, int, int]] = field(default_factory=list)
     account_moves: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -154,6 +172,16 @@ _MOVE_ACCOUNT = Prepared(
         held_micro=account.c.held_micro + sa.bindparam("held", type_=sa.BigInteger),
         owed_micro=account.c.owed_micro + sa.bindparam("owed", type_=sa.BigInteger),
         version=account.c.version + 1,
+    )
+)
+_END_HOLD = Prepared(
+    sa.update(hold)
+    .where(hold.c.id == sa.bindparam("hold_id", type_=sa.BigInteger))
+    .values(
+        state=sa.bindparam("new_state"),
+        captured_micro=sa.bindparam("captured", type_=sa.BigInteger),
+        resolved_at=sa.bindparam("at"),
+        resolved_by_id=sa.bindparam("transaction", type_=sa.BigInteger),
     )
 )
 # Above this many entries arrays beat one JSON body (docs/benchmarks.md).
@@ -302,6 +330,12 @@ def send(work: Work, posting: Posting) -> None:
     for values in posting.batches:
         work.queue(_INSERT_BATCH, values)
     work.queue_rows(usage_event, EVENT_COLUMNS, posting.events)
+    opened = [(*row, 0, "open") for row in posting.holds]
+    work.queue_rows(hold, (*HOLD_COLUMNS, "captured_micro", "state"), opened)
+    work.queue_rows(hold_part, HOLD_PART_COLUMNS, posting.hold_parts)
+    for hold_id, state, captured, at, transaction_id in posting.hold_ends:
+        ended = {"hold_id": hold_id, "new_state": state, "captured": captured, "at": at, "transaction": transaction_id}
+        work.queue(_END_HOLD, ended)
     work.queue_rows(entry, ENTRY_COLUMNS, posting.entries)
     for batch_id, remaining, held in posting.batch_moves:
         work.queue(_MOVE_BATCH, {"batch_id": batch_id, "remaining": remaining, "held": held})
@@ -311,9 +345,17 @@ def send(work: Work, posting: Posting) -> None:
 
 
 def send_together(work: Work, postings: Sequence[Posting]) -> None:
-    """Queue several postings at once by the database function `post_to_ledger`: rows in order, totals added up.
+    """Queue several postings at once by the database function `post_to_ledger`; PostgreSQL only."""
+    work.queue_call(POST, body_of(postings))
 
-    PostgreSQL only; the rows are those that statements would write for each.
+
+def body_of(
+    postings: Sequence[Posting], *, versions: Mapping[int, int] | None = None, catalog_version: int | None = None
+) -> str:
+    """What `post_to_ledger` is told: rows in order, totals added up; the rows are those that `send` writes for each.
+
+    Ids below zero stand for new ones, -1 for the first new transaction, use or hold (ledger/migrations).
+    ``versions`` by account and ``catalog_version`` are what the postings went by when nothing was locked.
     """
     batches: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     accounts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -325,16 +367,21 @@ def send_together(work: Work, postings: Sequence[Posting]) -> None:
             _add(accounts[account_id], moved)
         for *day, used, events in posting.days:
             _add(days[tuple(day)], [used, events])
-    body = {
+    rows: dict[str, list[Any]] = {
         "transactions": [list(posting.transaction.values()) for posting in postings],
         "batches": [row for posting in postings for row in posting.batches],
         "events": [row for posting in postings for row in posting.events],
+        "holds": [row for posting in postings for row in posting.holds],
+        "hold_parts": [row for posting in postings for row in posting.hold_parts],
+        "hold_ends": [row for posting in postings for row in posting.hold_ends],
         "entries": [row for posting in postings for row in posting.entries],
         "batch_moves": [(id_, *moved) for id_, moved in batches.items()],
-        "account_moves": [(id_, *moved) for id_, moved in accounts.items()],
+        # In the order of ids, in which everybody locks them.
+        "account_moves": [(id_, *accounts[id_], versions[id_] if versions else None) for id_ in sorted(accounts)],
         "days": [(*key, *moved) for key, moved in days.items()],
     }
-    work.queue_call("post_to_ledger", orjson.dumps(body).decode())
+    new = {f"new_{name}": sum(row[0] < 0 for row in rows[name]) for name in ("transactions", "events", "holds")}
+    return orjson.dumps({**rows, **new, "catalog_version": catalog_version}).decode()
 
 
 def _add(total: list[int], moved: list[int]) -> None:

@@ -1,6 +1,6 @@
 """What a command answers: the effect in figures, stored with the transaction so that a repeat gets the same answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -94,6 +94,13 @@ class Receipt:
     def as_replayed(self) -> "Receipt":
         """The same answer, marked as given again."""
         return replace(self, replayed=True)
+
+    def take_ids(self, transactions: Sequence[int], holds: Sequence[int]) -> None:
+        """Put ids in the place of -1, -2, … that stood for them until they were written; for who made the receipt."""
+        if self.transaction_id is not None and self.transaction_id < 0:
+            object.__setattr__(self, "transaction_id", transactions[-self.transaction_id - 1])
+        if self.hold_id is not None and self.hold_id < 0:
+            object.__setattr__(self, "hold_id", holds[-self.hold_id - 1])
 
     def to_body(self) -> dict[str, Any]:
         """A JSON body without the transaction id, which is the row's own."""

@@ -34,6 +34,13 @@ company = sa.Table(
     sa.Column(
         "sandbox_now", Instant, nullable=True, comment="a sandbox: the instant that its ledger takes for now; else null"
     ),
+    sa.Column(
+        "catalog_version",
+        Micro,
+        nullable=False,
+        server_default="0",
+        comment="moves with every new price and bundle, by triggers",
+    ),
     sa.CheckConstraint("id = 1", name="single"),
     sa.CheckConstraint("fiscal_year_start BETWEEN 1 AND 12", name="fiscal_year_start"),
     comment="One row: what the whole ledger agrees on. zone cuts usage_daily and so is fixed at the start",
@@ -96,7 +103,7 @@ transaction = sa.Table(
     metadata,
     row_id(),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("account_id", Id, sa.ForeignKey(account.c.id), nullable=True),
+    sa.Column("account_id", Id, nullable=True),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("role", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False),

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -95,15 +96,31 @@ def price_of(price: tuple[Any, ...] | None, bundle_row: tuple[Any, ...] | None, 
 class Prices:
     """Price versions and bundles of every feature, to find what is in force at an instant."""
 
-    def __init__(self, price_rows: list[tuple[Any, ...]], bundle_rows: list[tuple[Any, ...]]) -> None:
+    def __init__(self, price_rows: Iterable[tuple[Any, ...]], bundle_rows: Iterable[tuple[Any, ...]]) -> None:
         self._from: dict[str, list[datetime]] = defaultdict(list)
         self._versions: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        for feature, effective_at, *version in price_rows:
-            self._from[feature].append(effective_at)
-            self._versions[feature].append(tuple(version))
         self._bundles: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        # Features of which everything was added, whether they have a price or not.
+        self.features: set[str] = set()
+        self.add((), price_rows, bundle_rows)
+
+    def add(
+        self,
+        features: Iterable[str],
+        price_rows: Iterable[tuple[Any, ...]],
+        bundle_rows: Iterable[tuple[Any, ...]],
+    ) -> None:
+        """Add everything that there is of further features; those that are known stay as they are."""
+        new = set(features) - self.features
+        known = set(self.features)
+        self.features |= new
+        for feature, effective_at, *version in price_rows:
+            if feature not in known:
+                self._from[feature].append(effective_at)
+                self._versions[feature].append(tuple(version))
         for feature, *one in bundle_rows:
-            self._bundles[feature].append(tuple(one))
+            if feature not in known:
+                self._bundles[feature].append(tuple(one))
 
     def in_force(self, feature: str, at: datetime) -> Price:
         """The newest version whose time had come, with the best bundle. Raises NotFound."""

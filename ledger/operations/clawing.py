@@ -4,8 +4,6 @@ Source: docs/accounting.md, rule 33; the arithmetic is that of ledger/core/agree
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,7 +15,6 @@ from ledger.core.payments import ClawBackCause
 from ledger.core.records import Batch, Bucket, CreditType, Take
 from ledger.database import Prepared
 from ledger.errors import LedgerCorrupt
-from ledger.housekeeping import RESOLVE_HOLD
 from ledger.journal import AccountState, BatchTerms, Line, post, repay_debt
 from ledger.models import account, batch, claw_back, entry, hold, hold_part, provider_refund, refund
 from ledger.models.books import MOVEMENT
@@ -61,8 +58,6 @@ _CLAIM = Prepared(
     .values(claimed_micro=account.c.claimed_micro + sa.bindparam("more", type_=sa.BigInteger))
 )
 _INSERT_CLAW_BACK = Prepared(sa.insert(claw_back).inline())
-_INSERT_HOLD = Prepared(sa.insert(hold).inline())
-_INSERT_PART = Prepared(sa.insert(hold_part).inline())
 
 
 @dataclass(slots=True)
@@ -238,36 +233,20 @@ def _move(
 
 
 def _resolve(context: Context, hold_id: int) -> None:
-    values: dict[str, Any] = {"hold_id": hold_id, "new_state": "released", "captured": 0, "at": context.at}
-    context.queue(RESOLVE_HOLD, values | {"transaction": context.transaction_id})
+    context.posting.hold_ends.append((hold_id, "released", 0, context.at, context.transaction_id))
 
 
 def _place(
     context: Context, state: AccountState, scene: _Scene, row: PaymentRow, amount_micro: int, hold_id: int
 ) -> None:
     name = DISPUTE_PREFIX + row.name
-    never: datetime | None = None
-    context.queue(
-        _INSERT_HOLD,
-        {
-            "id": hold_id,
-            "account_id": state.id,
-            # What is frozen may change; each time it is a hold of its own.
-            "reference": f"{name}:{scene.holds_before + 1}" if scene.holds_before else name,
-            "feature": DISPUTE_FEATURE,
-            "member": "",
-            "amount_micro": amount_micro,
-            "captured_micro": 0,
-            "state": "open",
-            "placed_at": context.at,
-            "expires_at": never,
-            "resolved_at": never,
-            "made_by_id": context.transaction_id,
-            "resolved_by_id": None,
-        },
+    # What is frozen may change; each time it is a hold of its own.
+    reference = f"{name}:{scene.holds_before + 1}" if scene.holds_before else name
+    # It never lapses.
+    context.posting.holds.append(
+        (hold_id, state.id, reference, DISPUTE_FEATURE, "", amount_micro, context.at, None, context.transaction_id)
     )
-    part = {"hold_id": hold_id, "position": 0, "batch_id": scene.batch.id, "amount_micro": amount_micro}
-    context.queue(_INSERT_PART, part)
+    context.posting.hold_parts.append((hold_id, 0, scene.batch.id, amount_micro))
 
 
 def _write_down(

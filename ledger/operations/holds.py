@@ -1,5 +1,6 @@
 """Holds: credits set aside for work whose cost is not known yet, then captured or released."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -24,7 +25,7 @@ from ledger.errors import (
     NotAllowedNow,
     NotFound,
 )
-from ledger.housekeeping import RESOLVE_HOLD, holds_of, release_lines
+from ledger.housekeeping import holds_of, release_lines
 from ledger.journal import AccountState, Line, post, repay_debt
 from ledger.models import account, batch, hold, hold_part, usage_event
 from ledger.operations import pools
@@ -154,8 +155,6 @@ _EVENT = Prepared(
         usage_event.c.occurred_at,
     ).where(usage_event.c.account_id == _ACCOUNT_ID, usage_event.c.event_id == sa.bindparam("event_id"))
 )
-_INSERT_HOLD = Prepared(sa.insert(hold).inline())
-_INSERT_PART = Prepared(sa.insert(hold_part).inline())
 _EXTEND = Prepared(
     sa.update(hold)
     .where(hold.c.id == sa.bindparam("hold_id", type_=sa.BigInteger))
@@ -164,7 +163,7 @@ _EXTEND = Prepared(
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class FoundHold:
     """A hold with what decides about it: the state as booked, who of a pool, and what made and ended it."""
 
     hold: Hold
@@ -180,9 +179,16 @@ class _Found:
 
 def place_hold(context: Context, command: PlaceHold) -> Outcome:
     state, (rows, ids) = context.load(command.account, _named(command), context.work.next_ids(hold))
+    return place(context, state, command, _found(rows) if rows else None, context.work.ids_of(ids)[0])
+
+
+def place(
+    context: Context, state: AccountState, command: PlaceHold, found: "FoundHold | None", hold_id: int
+) -> Outcome:
+    """Place a hold on a locked account; ``found`` is the hold of that reference, if there is one."""
     before = Before.of(state, context.at)
-    if rows:
-        return _placed_before(context, state, command, _found(rows))
+    if found is not None:
+        return _placed_before(context, state, command, found)
     if command.expires_at is not None and command.expires_at <= context.at:
         raise InvalidCommand([Fault("expires_at", f"has passed; it is now {context.at:%Y-%m-%d %H:%M} UTC")])
     pools.admit(context, state, (command.member,))
@@ -196,18 +202,26 @@ def place_hold(context: Context, command: PlaceHold) -> Outcome:
             required_micro=command.amount_micro,
             available_micro=command.amount_micro - plan.shortfall_micro,
         )
-    hold_id = context.work.ids_of(ids)[0]
     lines = [
         Line(take.batch_id, Bucket.AVAILABLE, Bucket.HELD, take.amount_micro, context.at, hold_id=hold_id)
         for take in plan.takes
     ]
     post(context.posting, state, transaction_id=context.transaction_id, lines=lines)
-    context.queue(_INSERT_HOLD, _row(context, state, command, hold_id))
-    for position, take in enumerate(plan.takes):
-        part = {"hold_id": hold_id, "position": position, "batch_id": take.batch_id, "amount_micro": take.amount_micro}
-        context.queue(_INSERT_PART, part)
-    more = {"takes": plan.takes, "hold_id": hold_id, "held_until_at": command.expires_at}
-    return Outcome(effect(command.kind, state, context.at, before, **more), state.id, context.at)
+    context.posting.holds.append(_row(context, state, command, hold_id))
+    context.posting.hold_parts += [
+        (hold_id, position, take.batch_id, take.amount_micro) for position, take in enumerate(plan.takes)
+    ]
+    receipt = effect(
+        command.kind,
+        state,
+        context.at,
+        before,
+        takes=plan.takes,
+        transaction_id=context.transaction_id,
+        hold_id=hold_id,
+        held_until_at=command.expires_at,
+    )
+    return Outcome(receipt, state.id, context.at)
 
 
 def capture_hold(context: Context, command: CaptureHold) -> Outcome:
@@ -217,18 +231,30 @@ def capture_hold(context: Context, command: CaptureHold) -> Outcome:
     state, (rows, events, ids) = context.load(
         command.account, _named(command), event, context.work.next_ids(usage_event)
     )
-    found = _existing(command, rows)
+    known = events[0] if events else None
+    return capture(context, state, command, _existing(command, rows), known, context.work.ids_of(ids)[0])
+
+
+def capture(
+    context: Context,
+    state: AccountState,
+    command: CaptureHold,
+    found: "FoundHold",
+    known: Sequence[Any] | None,
+    row_id: int,
+) -> Outcome:
+    """Capture a hold of a locked account; ``known`` of the event are its transaction, cost, quantity and instant."""
     before = Before.of(state, context.at)
-    if events:
-        return _captured_before(context, state, command, found, events[0])
+    if known:
+        return _captured_before(context, state, command, found, known)
     one = _open(found, context.at)
     amount = one.amount_micro if command.amount_micro is None else command.amount_micro
     if amount > one.amount_micro:
         held = f"the hold keeps {micro_to_text(one.amount_micro)} credits; capture at most those"
         raise InvalidCommand([Fault("amount", held)])
-    capture = plan_capture(one, amount)
+    planned = plan_capture(one, amount)
     use = Use(
-        context.work.ids_of(ids)[0],
+        row_id,
         command.event_id,
         one.feature,
         command.quantity_micro,
@@ -238,16 +264,26 @@ def capture_hold(context: Context, command: CaptureHold) -> Outcome:
         found.member,
     )
     charges = Charges(context, state)
-    charges.add(use, capture.taken, origin=Bucket.HELD, hold_id=one.id)
+    charges.add(use, planned.taken, origin=Bucket.HELD, hold_id=one.id)
     charges.queue()
     # The hold was within the member's limits when it was placed; what is captured counts now.
     pools.admit(context, state, (found.member,))
     if found.member in state.members:
         pools.count(context, state, {found.member: amount})
-    expired = _release(context, state, one, capture.released)
+    expired = _release(context, state, one, planned.released)
     _resolve(context, one, "captured", captured_micro=amount)
-    more = {"takes": capture.taken, "returned": capture.released, "expired": expired, "hold_id": one.id}
-    return Outcome(effect(command.kind, state, context.at, before, **more), state.id, context.at)
+    receipt = effect(
+        command.kind,
+        state,
+        context.at,
+        before,
+        takes=planned.taken,
+        returned=planned.released,
+        expired=expired,
+        transaction_id=context.transaction_id,
+        hold_id=one.id,
+    )
+    return Outcome(receipt, state.id, context.at)
 
 
 def release_hold(context: Context, command: ReleaseHold) -> Outcome:
@@ -299,18 +335,18 @@ def _named(command: PlaceHold | CaptureHold | ReleaseHold | ExtendHold) -> tuple
     return (_HOLD, {"account": command.account, "reference": command.reference})
 
 
-def _found(rows: list[tuple[Any, ...]]) -> _Found:
+def _found(rows: list[tuple[Any, ...]]) -> FoundHold:
     (one,) = holds_of([row[:8] for row in rows])
-    return _Found(one, *rows[0][8:])
+    return FoundHold(one, *rows[0][8:])
 
 
-def _existing(command: CaptureHold | ReleaseHold | ExtendHold, rows: list[tuple[Any, ...]]) -> _Found:
+def _existing(command: CaptureHold | ReleaseHold | ExtendHold, rows: list[tuple[Any, ...]]) -> FoundHold:
     if not rows:
         raise NotFound(what=f"hold of {command.account},", id=command.reference)
     return _found(rows)
 
 
-def _open(found: _Found, at: datetime) -> Hold:
+def _open(found: FoundHold, at: datetime) -> Hold:
     if found.hold.reference.startswith(DISPUTE_PREFIX) and found.hold.feature == DISPUTE_FEATURE:
         raise NotAllowedNow(
             f"The hold {found.hold.reference!r} freezes credits whose payment is disputed; it ends when the provider "
@@ -321,7 +357,7 @@ def _open(found: _Found, at: datetime) -> Hold:
     return found.hold
 
 
-def _placed_before(context: Context, state: AccountState, command: PlaceHold, found: _Found) -> Outcome:
+def _placed_before(context: Context, state: AccountState, command: PlaceHold, found: FoundHold) -> Outcome:
     """The answer to a reference that is known: the same hold, as long as it holds."""
     one = found.hold
     content = (command.feature, command.amount_micro, command.expires_at, command.member)
@@ -343,7 +379,7 @@ def _placed_before(context: Context, state: AccountState, command: PlaceHold, fo
 
 
 def _captured_before(
-    context: Context, state: AccountState, command: CaptureHold, found: _Found, event: tuple[Any, ...]
+    context: Context, state: AccountState, command: CaptureHold, found: FoundHold, event: Sequence[Any]
 ) -> Outcome:
     """The answer to an event id that is known: replayed when it is this very capture."""
     transaction_id, cost, quantity, occurred_at = event
@@ -375,23 +411,18 @@ def _release(context: Context, state: AccountState, one: Hold, takes: tuple[Take
 
 
 def _resolve(context: Context, one: Hold, new_state: str, *, captured_micro: int = 0) -> None:
-    values = {"hold_id": one.id, "new_state": new_state, "captured": captured_micro, "at": context.at}
-    context.queue(RESOLVE_HOLD, values | {"transaction": context.transaction_id})
+    context.posting.hold_ends.append((one.id, new_state, captured_micro, context.at, context.transaction_id))
 
 
-def _row(context: Context, state: AccountState, command: PlaceHold, hold_id: int) -> dict[str, Any]:
-    return {
-        "id": hold_id,
-        "account_id": state.id,
-        "reference": command.reference,
-        "feature": command.feature,
-        "member": command.member,
-        "amount_micro": command.amount_micro,
-        "captured_micro": 0,
-        "state": "open",
-        "placed_at": context.at,
-        "expires_at": command.expires_at,
-        "resolved_at": None,
-        "made_by_id": context.transaction_id,
-        "resolved_by_id": None,
-    }
+def _row(context: Context, state: AccountState, command: PlaceHold, hold_id: int) -> tuple[Any, ...]:
+    return (
+        hold_id,
+        state.id,
+        command.reference,
+        command.feature,
+        command.member,
+        command.amount_micro,
+        context.at,
+        command.expires_at,
+        context.transaction_id,
+    )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from ledger.commands import Before, Command, Outcome, amount_faults, effect, instant_faults, text_faults
-from ledger.context import Context, from_micros
+from ledger.context import Context
 from ledger.core.amounts import MICRO
 from ledger.core.burn import Shelf, plan_consumption
 from ledger.core.policy import Permission
@@ -172,14 +172,6 @@ def _load_for(
 ) -> tuple[AccountState, tuple[Any, ...] | None, tuple[Any, ...] | None, tuple[Any, ...] | None, int]:
     """The locked account, price and bundle in force, what is known of the event, and an id for its row."""
     event = command.event
-    if context.work.is_postgresql:
-        state, found = context.load_in_one_call(
-            "load_for_usage", command.account, event.feature, event.occurred_at, event.event_id
-        )
-        known = found["event"]
-        if known:
-            known[3] = from_micros(known[3])
-        return state, found["price"], found["bundle"], known, found["event_row_id"]
     at = {"feature": event.feature, "at": event.occurred_at}
     state, (price, bundles, events, ids) = context.load(
         command.account,

@@ -24,6 +24,7 @@ def checks(one: Of) -> dict[str, Check]:
     """Invariants 6 to 9 of the books, for one account or all."""
     return {
         "hold = its parts and entries": _holds(one),
+        "holds are of their account's transactions and batches": _strange_holds(one),
         "a reversal mirrors exactly": _mirrors(one),
         "refunded = its entries": _refunds(one),
         "only purchased credits are refunded, for no more than they cost": _refunded_cost(one),
@@ -55,6 +56,27 @@ def _holds(one: Of) -> Check:
             hold.outerjoin(parts, parts.c.hold_id == hold.c.id).outerjoin(booked, booked.c.hold_id == hold.c.id)
         )
         .where(of(hold.c.account_id, one), sa.or_(kept != proven, hold.c.amount_micro != set_aside))
+    )
+
+
+def _strange_holds(one: Of) -> Check:
+    """Holds that a transaction of another account made or ended, or that keep credits of another account's batch."""
+    maker, ender = transaction.alias("maker"), transaction.alias("ender")
+    strange = sa.or_(
+        maker.c.account_id.is_distinct_from(hold.c.account_id),
+        hold.c.resolved_by_id.is_not(None) & ender.c.account_id.is_distinct_from(hold.c.account_id),
+        hold_part.c.batch_id.is_not(None) & batch.c.account_id.is_distinct_from(hold.c.account_id),
+    )
+    return (
+        sa.select(sa.literal("hold ") + hold.c.reference, hold.c.amount_micro, sa.literal(0))
+        .select_from(
+            hold.outerjoin(maker, maker.c.id == hold.c.made_by_id)
+            .outerjoin(ender, ender.c.id == hold.c.resolved_by_id)
+            .outerjoin(hold_part, hold_part.c.hold_id == hold.c.id)
+            .outerjoin(batch, batch.c.id == hold_part.c.batch_id)
+        )
+        .where(of(hold.c.account_id, one), strange)
+        .distinct()
     )
 
 

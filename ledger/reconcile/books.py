@@ -11,6 +11,7 @@ def checks(one: Of) -> dict[str, Check]:
     """Invariants 1 to 5 and 8 of the books, for one account or all."""
     return {
         "entries are of a transaction and their batch's account": _strangers(one),
+        "transactions are of an account that exists": _nobodys(one),
         **_batches(one),
         **_accounts(one),
         "only legal moves": _illegal(one),
@@ -104,6 +105,14 @@ def _strangers(one: Of) -> Check:
                 has_batch & batch.c.id.is_(None), batch.c.account_id != entry.c.account_id, transaction.c.id.is_(None)
             ),
         )
+    )
+
+
+def _nobodys(one: Of) -> Check:
+    return (
+        sa.select(place("transaction", transaction.c.id), transaction.c.account_id, sa.literal(0))
+        .outerjoin(account, account.c.id == transaction.c.account_id)
+        .where(of(transaction.c.account_id, one), transaction.c.account_id.is_not(None), account.c.id.is_(None))
     )
 
 

@@ -19,7 +19,6 @@ The key itself is checked, and its limit counted, before anything of a request i
 import threading
 from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any
 from weakref import WeakKeyDictionary
@@ -82,7 +81,6 @@ class Service:
         self._parts: tuple[Ledger, KeyRing, Limiter] | None = None
         if ledger is not None:
             self._parts = _parts_of(ledger)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="charges")
         self._gatherers: WeakKeyDictionary[AbstractEventLoop, Gatherer] = WeakKeyDictionary()
 
     @property
@@ -99,7 +97,7 @@ class Service:
         loop = get_running_loop()
         found = self._gatherers.get(loop)
         if found is None:
-            found = self._gatherers[loop] = Gatherer(self.ledger, self._thread)
+            found = self._gatherers[loop] = Gatherer(self.ledger)
         return found
 
     async def admit(self, text: str) -> KnownKey:

@@ -27,9 +27,11 @@ from ledger import (
     open_ledger,
 )
 from ledger.clock import FixedClock
-from ledger.coalescing import Request, book_together
+from ledger.database import Work
 from ledger.digest import digest_of
+from ledger.groups import Request
 from ledger.reconcile import reconcile
+from ledger.together import Together
 from tests.kit.factories import NOW, grant, open_account, price_feature
 from tests.operations.books import all_rows, audit
 
@@ -54,18 +56,37 @@ def usage(event_id: str, credits: int = 1, account: str = "acme", feature: str =
     return RecordUsage(account, UsageEvent(event_id, feature, NOW, credits * MICRO))
 
 
-def together(ledger: Ledger, *asked: tuple[RecordUsage, str]) -> list[Receipt | LedgerError | None]:
-    """Charge all of them in one transaction, as the group that a leader found would be."""
-    requests = [Request(command, SYSTEM, key, digest_of(command)) for command, key in asked]
-    book_together(ledger.database, requests, ledger._context)
+Asked = tuple[RecordUsage, str]
+
+
+def requests_of(*asked: Asked) -> list[Request]:
+    return [Request(command, SYSTEM, key, digest_of(command)) for command, key in asked]
+
+
+def answers_of(requests: list[Request]) -> list[Receipt | LedgerError | None]:
     return [one.refusal or one.receipt for one in requests]
 
 
-def one_by_one(ledger: Ledger, *asked: tuple[RecordUsage, str]) -> list[Receipt | LedgerError]:
+def together(ledger: Ledger, *asked: Asked) -> list[Receipt | LedgerError | None]:
+    """Charge all of them in one transaction, after one read."""
+    requests = requests_of(*asked)
+    Together(ledger.database, ledger._context).after_reading(requests)
+    return answers_of(requests)
+
+
+def plain(ledger: Ledger) -> Ledger:
+    """The same books, where every charge goes the plain way."""
+    other = Ledger(ledger.database, ledger.clock)
+    other._coalescer = None
+    return other
+
+
+def one_by_one(ledger: Ledger, *asked: Asked) -> list[Receipt | LedgerError]:
+    """Charge all of them the plain way."""
     answers: list[Receipt | LedgerError] = []
     for command, key in asked:
         try:
-            answers.append(ledger._charge_alone(Request(command, SYSTEM, key, digest_of(command))))
+            answers.append(plain(ledger).execute(command, actor=SYSTEM, key=key))
         except LedgerError as refusal:
             answers.append(refusal)
     return answers
@@ -196,21 +217,25 @@ def test_many_callers_never_overspend_one_account(shared: Ledger) -> None:
     assert audit(shared) == []
 
 
-def test_a_group_whose_commit_is_lost_is_booked_one_by_one(shared: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = []
+def test_a_group_whose_commit_is_lost_is_booked_again_and_replayed(
+    shared: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice, lost = random.Random(1), []
+    finish = Work.finish_call
 
-    def failing(database: Any, requests: list[Request], new_context: Any) -> None:
-        book_together(database, requests, new_context)
-        # The answer to COMMIT never arrives: nobody knows that it was booked.
-        for one in requests:
-            one.receipt = one.refusal = None
-        lost.append(len(requests))
-        raise psycopg.OperationalError("connection lost")
+    def failing(work: Work) -> Any:
+        answer = finish(work)
+        if dice.random() < 0.3:
+            # It is durable, but the answer never arrives: nobody knows that it was booked.
+            lost.append(answer)
+            raise psycopg.OperationalError("connection lost")
+        return answer
 
-    monkeypatch.setattr("ledger.facade.book_together", failing)
-    answers = race(24, lambda n: shared.execute(usage(f"e{n}"), actor=SYSTEM, key=f"k{n}"))
-    assert all(isinstance(one, Receipt) for one in answers)
+    monkeypatch.setattr(Work, "finish_call", failing)
+    for turn in range(4):
+        keys = [f"{turn}-{n}" for n in range(12)]
+        answers = race(12, lambda n, keys=keys: shared.execute(usage(keys[n]), actor=SYSTEM, key=keys[n]))  # type: ignore[misc]
+        assert all(isinstance(one, Receipt) for one in answers)
     assert lost
-    assert sum(one.replayed for one in answers) == sum(lost)
-    assert len(all_rows(shared)["usage_event"]) == 24
+    assert len(all_rows(shared)["usage_event"]) == 48
     assert audit(shared) == []

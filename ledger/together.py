@@ -1,0 +1,151 @@
+"""Groups of charges on their way to the database: from memory in one trip, else in two. PostgreSQL only.
+
+From memory, the database compares the versions of accounts and catalogue, and refuses a group that went by old ones.
+Source: docs/decisions/0010.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import cast
+
+from ledger.context import Context
+from ledger.database import DRIVER_ERRORS, Database, Work
+from ledger.errors import InvalidCommand, LedgerCorrupt, LedgerError
+from ledger.groups import Group, Loaded, Request
+from ledger.journal import POST
+from ledger.operations.charging import Prices
+from ledger.remembered import Memory
+
+NewContext = Callable[..., Context]
+
+
+class Sent:
+    """A group that was decided from memory; sent, it is being written while the next one is decided."""
+
+    def __init__(self, group: Group, body: str) -> None:
+        self.group, self._body = group, body
+        self._stack = ExitStack()
+        self._work: Work | None = None
+
+    @property
+    def requests(self) -> set[Request]:
+        """Those that it answers."""
+        return {one for one, _ in self.group.answers}
+
+    def has_ended(self, seconds: float) -> bool:
+        """Whether there is an answer; waits for one as long as that."""
+        assert self._work is not None
+        return self._work.has_answer(seconds)
+
+    def send(self, database: Database) -> None:
+        """Let the database begin. Raises what the driver raises; `wait` ends it in any case."""
+        self._work = self._stack.enter_context(database.work())
+        self._work.start_call(POST, self._body)
+
+    def wait(self) -> bool:
+        """Wait until it is durable, and answer; False when nothing is known to be."""
+        assert self._work is not None
+        try:
+            with self._stack:
+                ids = self._work.finish_call()
+        except DRIVER_ERRORS:
+            return False
+        self.group.answer(ids)
+        return True
+
+
+class Together:
+    """Decides lists of requests and writes them. Used by one thread at a time, which need not be the same one."""
+
+    def __init__(self, database: Database, new_context: NewContext) -> None:
+        self._database, self._new_context = database, new_context
+        self._memory = Memory()
+
+    def from_memory(self, requests: list[Request]) -> Sent | None:
+        """Decide what can be decided from memory; None when nothing can. What follows it goes by what it leaves."""
+        group = Group(self._memory.accounts, self._memory.prices)
+        for one in requests:
+            # One that comes again would make the database refuse the whole group.
+            is_again = self._memory.has_seen(one.actor.id, one.key, one.command.account, one.event_id)
+            if is_again or not self._memory.is_sure_of(one.command.account, one.priced_feature):
+                continue
+            # Nothing is read here.
+            context = self._new_context(cast("Work", None), actor=one.actor, key=one.key, digest=one.digest)
+            # What memory would refuse may be different by now.
+            with suppress(LedgerError):
+                if not one.faults(context.at):
+                    group.decide(context, one, None)
+        if not group.booked:
+            return None
+        versions = {known.state.id: known.version for known in group.moved.values()}
+        for known in group.moved.values():
+            known.version += 1
+        return Sent(group, group.body(versions=versions, catalog_version=self._memory.catalog_version))
+
+    def send(self, sent: Sent) -> bool:
+        """Send a group whose predecessors are all durable; False when it cannot be sent."""
+        try:
+            sent.send(self._database)
+        except DRIVER_ERRORS:
+            self.give_up(sent)
+            return False
+        return True
+
+    def wait(self, sent: Sent) -> bool:
+        """Wait for a group that was sent; False when what it would leave never came about, as far as anybody knows."""
+        if sent.wait():
+            return True
+        self.give_up(sent)
+        return False
+
+    def give_up(self, sent: Sent) -> None:
+        """Forget what a group would have left."""
+        self._memory.forget(sent.group.moved)
+
+    def after_reading(self, requests: list[Request]) -> None:
+        """Book what was not booked from memory; what stays unanswered has to be booked alone."""
+        # A deadlock, a key used elsewhere in the same instant, a lost connection: each caller finds out by itself.
+        with suppress(*DRIVER_ERRORS):
+            self._after_reading(requests)
+
+    def _after_reading(self, requests: list[Request]) -> None:
+        with self._database.work() as work:
+            loaded = Loaded(work, requests)
+            group, refusals = self._decided_under_locks(work, requests, loaded)
+            if group.booked:
+                ids = work.call_and_commit(POST, group.body())
+            else:
+                ids = {"transactions": None, "holds": None}
+        group.answer(ids)
+        for one, why in refusals:
+            one.refusal = why
+        self._learn(loaded, group)
+
+    def _decided_under_locks(
+        self, work: Work, requests: list[Request], loaded: Loaded
+    ) -> tuple[Group, list[tuple[Request, LedgerError]]]:
+        group = Group(loaded.accounts, Prices(loaded.price_rows, loaded.bundle_rows))
+        refusals: list[tuple[Request, LedgerError]] = []
+        for one, looked in zip(requests, loaded.looked, strict=True):
+            context = self._new_context(work, actor=one.actor, key=one.key, digest=one.digest)
+            try:
+                if faults := one.faults(context.at):
+                    raise InvalidCommand(faults)
+                if (replay := group.replay(one, looked)) is None:
+                    group.decide(context, one, looked)
+                else:
+                    group.answers.append((one, replay))
+            except LedgerCorrupt:
+                raise
+            except LedgerError as refusal:
+                refusals.append((one, refusal))
+        return group, refusals
+
+    def _learn(self, loaded: Loaded, group: Group) -> None:
+        for name, known in loaded.accounts.items():
+            before = self._memory.accounts.get(name)
+            if before is not None and before.version == known.version:
+                known.is_sure, known.holds = True, before.holds | known.holds
+            known.version += name in group.moved
+            self._memory.learn(name, known)
+        self._memory.learn_prices(loaded.catalog_version, loaded.features, loaded.price_rows, loaded.bundle_rows)
