@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 import psycopg
 import sqlalchemy as sa
-from psycopg.pq import ConnStatus, Escaping, ExecStatus
+from psycopg.pq import ConnStatus, Escaping, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -142,8 +142,8 @@ class Database:
                 # A connection that cannot even roll back is dead; its transaction ended with it.
                 pooled.invalidate()
             else:
-                # Nothing had begun, or the server went away after it: the next one must not get this connection.
-                if not self.is_sqlite and driver.closed:
+                # The server went away, or nobody waited for its answer: the next one must not get this connection.
+                if not self.is_sqlite and (driver.closed or driver.pgconn.transaction_status != TransactionStatus.IDLE):
                     pooled.invalidate()
             pooled.close()
 

@@ -25,7 +25,7 @@ from ledger.operations.charging import Prices, occurrence_faults
 from ledger.operations.holds import CaptureHold, FoundHold, PlaceHold, capture, place
 from ledger.operations.usage import RecordUsage, charge
 from ledger.receipt import Receipt
-from ledger.remembered import Known
+from ledger.remembered import Known, Memory
 
 Chargeable = RecordUsage | PlaceHold | CaptureHold
 # The columns of a use that tell whether it is the same one, in the order of `Looked.event`.
@@ -197,13 +197,16 @@ class Group:
 
 
 class Loaded:
-    """What one read under the locks answers for a list of requests."""
+    """What one read under the locks answers for a list of requests; prices only where ``memory`` has them not."""
 
-    def __init__(self, work: Work, requests: Sequence[Request]) -> None:
-        self.features = sorted({one.priced_feature for one in requests if one.priced_feature})
+    def __init__(self, work: Work, requests: Sequence[Request], memory: Memory) -> None:
+        wanted = sorted({one.priced_feature for one in requests if one.priced_feature})
+        knows_prices = memory.prices.features.issuperset(wanted)
         body = {
+            "catalog_version": memory.catalog_version if knows_prices else None,
+            "names_holds": any(one.hold_reference for one in requests),
             "accounts": sorted({one.command.account for one in requests}),
-            "features": self.features,
+            "features": wanted,
             "requests": [
                 [one.actor.id, one.key, one.command.account, one.event_id, one.hold_reference] for one in requests
             ],
@@ -227,16 +230,19 @@ class Loaded:
                 maybe_from_micros(ends),
                 None if features is None else frozenset(features),
             )
-        self.catalog_version: int = found["catalog_version"]
-        self.price_rows = [
-            (f, from_micros(at), *rest, maybe_from_micros(end)) for f, at, *rest, end in found["prices"] or ()
-        ]
-        self.bundle_rows = [
-            (f, id_, cut, from_micros(a), from_micros(b)) for f, id_, cut, a, b in found["bundles"] or ()
-        ]
+        if not knows_prices or found["catalog_version"] != memory.catalog_version:
+            price_rows = [
+                (f, from_micros(at), *rest, maybe_from_micros(end)) for f, at, *rest, end in found["prices"] or ()
+            ]
+            bundle_rows = [
+                (f, id_, cut, from_micros(a), from_micros(b)) for f, id_, cut, a, b in found["bundles"] or ()
+            ]
+            memory.learn_prices(found["catalog_version"], wanted, price_rows, bundle_rows)
         self.looked = [
             Looked(key, event and [*event[:3], from_micros(event[3]), *event[4:]], hold and _held(*hold))
-            for key, event, hold in zip(found["known"], found["events"], found["holds"], strict=True)
+            for key, event, hold in zip(
+                found["known"], found["events"], found["holds"] or [None] * len(requests), strict=True
+            )
         ]
 
 

@@ -13,7 +13,6 @@ from ledger.database import DRIVER_ERRORS, Database, Work
 from ledger.errors import InvalidCommand, LedgerCorrupt, LedgerError
 from ledger.groups import Group, Loaded, Request
 from ledger.journal import POST
-from ledger.operations.charging import Prices
 from ledger.remembered import Memory
 
 NewContext = Callable[..., Context]
@@ -110,7 +109,7 @@ class Together:
 
     def _after_reading(self, requests: list[Request]) -> None:
         with self._database.work() as work:
-            loaded = Loaded(work, requests)
+            loaded = Loaded(work, requests, self._memory)
             group, refusals = self._decided_under_locks(work, requests, loaded)
             if group.booked:
                 ids = work.call_and_commit(POST, group.body())
@@ -124,7 +123,7 @@ class Together:
     def _decided_under_locks(
         self, work: Work, requests: list[Request], loaded: Loaded
     ) -> tuple[Group, list[tuple[Request, LedgerError]]]:
-        group = Group(loaded.accounts, Prices(loaded.price_rows, loaded.bundle_rows))
+        group = Group(loaded.accounts, self._memory.prices)
         refusals: list[tuple[Request, LedgerError]] = []
         for one, looked in zip(requests, loaded.looked, strict=True):
             context = self._new_context(work, actor=one.actor, key=one.key, digest=one.digest)
@@ -148,4 +147,3 @@ class Together:
                 known.is_sure, known.holds = True, before.holds | known.holds
             known.version += name in group.moved
             self._memory.learn(name, known)
-        self._memory.learn_prices(loaded.catalog_version, loaded.features, loaded.price_rows, loaded.bundle_rows)

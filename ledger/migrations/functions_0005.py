@@ -16,6 +16,10 @@ DECLARE
     requests CONSTANT jsonb := body->'requests';
     locked json;
     ids bigint[];
+    catalog bigint;
+    prices json;
+    bundles json;
+    holds json;
 BEGIN
     SELECT json_agg(json_build_array(id, external_id, zone, available_micro, held_micro, owed_micro,
                 overdraft_limit_micro, (extract(epoch FROM overdraft_until) * 1000000)::bigint, kind, version,
@@ -27,6 +31,34 @@ BEGIN
         FROM (SELECT * FROM account
               WHERE external_id = ANY (ARRAY(SELECT jsonb_array_elements_text(body->'accounts')))
               ORDER BY id FOR UPDATE) a;
+    SELECT catalog_version INTO catalog FROM company;
+    -- Whoever remembers the prices of this version of the catalogue need not be told again.
+    IF catalog IS DISTINCT FROM (body->>'catalog_version')::bigint THEN
+        SELECT json_agg(json_build_array(feature, (extract(epoch FROM effective_at) * 1000000)::bigint, id,
+                price_micro, factors, (extract(epoch FROM ends_at) * 1000000)::bigint) ORDER BY feature, effective_at)
+            INTO prices
+            FROM feature_price WHERE feature = ANY (ARRAY(SELECT jsonb_array_elements_text(body->'features')));
+        SELECT json_agg(json_build_array(f.feature, b.id, b.discount_ppm,
+                (extract(epoch FROM b.effective_at) * 1000000)::bigint,
+                (extract(epoch FROM b.ends_at) * 1000000)::bigint) ORDER BY b.discount_ppm DESC, b.id)
+            INTO bundles
+            FROM bundle_feature f JOIN bundle b ON b.id = f.bundle_id
+            WHERE f.feature = ANY (ARRAY(SELECT jsonb_array_elements_text(body->'features')));
+    END IF;
+    IF (body->>'names_holds')::boolean THEN
+        SELECT json_agg((
+                SELECT json_build_array(h.id, h.reference, h.feature,
+                    (extract(epoch FROM h.placed_at) * 1000000)::bigint,
+                    (extract(epoch FROM h.expires_at) * 1000000)::bigint, h.state, h.member, h.made_by_id,
+                    h.resolved_by_id, (
+                        SELECT json_agg(json_build_array(p.batch_id, b.credit_type, p.amount_micro) ORDER BY p.position)
+                        FROM hold_part p JOIN batch b ON b.id = p.batch_id WHERE p.hold_id = h.id))
+                FROM hold h
+                WHERE h.account_id = (SELECT a.id FROM account a WHERE a.external_id = r.value->>2)
+                    AND h.reference = r.value->>4) ORDER BY r.ordinality)
+            INTO holds
+            FROM jsonb_array_elements(requests) WITH ORDINALITY r;
+    END IF;
     RETURN json_build_object(
         'accounts', locked,
         'batches', (
@@ -48,29 +80,10 @@ BEGIN
                 WHERE e.account_id = (SELECT a.id FROM account a WHERE a.external_id = r.value->>2)
                     AND e.event_id = r.value->>3) ORDER BY r.ordinality)
             FROM jsonb_array_elements(requests) WITH ORDINALITY r),
-        'holds', (
-            SELECT json_agg((
-                SELECT json_build_array(h.id, h.reference, h.feature,
-                    (extract(epoch FROM h.placed_at) * 1000000)::bigint,
-                    (extract(epoch FROM h.expires_at) * 1000000)::bigint, h.state, h.member, h.made_by_id,
-                    h.resolved_by_id, (
-                        SELECT json_agg(json_build_array(p.batch_id, b.credit_type, p.amount_micro) ORDER BY p.position)
-                        FROM hold_part p JOIN batch b ON b.id = p.batch_id WHERE p.hold_id = h.id))
-                FROM hold h
-                WHERE h.account_id = (SELECT a.id FROM account a WHERE a.external_id = r.value->>2)
-                    AND h.reference = r.value->>4) ORDER BY r.ordinality)
-            FROM jsonb_array_elements(requests) WITH ORDINALITY r),
-        'catalog_version', (SELECT catalog_version FROM company),
-        'prices', (
-            SELECT json_agg(json_build_array(feature, (extract(epoch FROM effective_at) * 1000000)::bigint, id,
-                price_micro, factors, (extract(epoch FROM ends_at) * 1000000)::bigint) ORDER BY feature, effective_at)
-            FROM feature_price WHERE feature = ANY (ARRAY(SELECT jsonb_array_elements_text(body->'features')))),
-        'bundles', (
-            SELECT json_agg(json_build_array(f.feature, b.id, b.discount_ppm,
-                (extract(epoch FROM b.effective_at) * 1000000)::bigint,
-                (extract(epoch FROM b.ends_at) * 1000000)::bigint) ORDER BY b.discount_ppm DESC, b.id)
-            FROM bundle_feature f JOIN bundle b ON b.id = f.bundle_id
-            WHERE f.feature = ANY (ARRAY(SELECT jsonb_array_elements_text(body->'features'))))
+        'holds', holds,
+        'catalog_version', catalog,
+        'prices', prices,
+        'bundles', bundles
     );
 END $$
 """

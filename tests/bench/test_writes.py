@@ -6,14 +6,14 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from ledger import MICRO, SYSTEM, CaptureHold, PlaceHold, RecordUsage, RecordUsageBulk, UsageEvent, open_ledger
+from ledger import MICRO, SYSTEM, CaptureHold, Ledger, PlaceHold, RecordUsage, RecordUsageBulk, UsageEvent, open_ledger
 from tests.bench.kit import (
     ACCOUNTS,
     SECONDS,
@@ -47,14 +47,25 @@ def charge_singly(url: str, number: int, seconds: float) -> int:
     run = uuid.uuid4().hex
     until, done = time.perf_counter() + seconds, 0
     while time.perf_counter() < until:
-        event = UsageEvent(f"{run}-{done}", "call", datetime.now(UTC), MICRO)
-        ledger.execute(RecordUsage(f"a{dice.randrange(ACCOUNTS)}", event), actor=SYSTEM, key=event.event_id)
+        charge_once(ledger, f"a{dice.randrange(ACCOUNTS)}", f"{run}-{done}")
         done += 1
     return done
 
 
-def in_threads(url: str, callers: int, *, one_account: bool) -> float:
-    """Charges a second of several threads of one process, as a server of the HTTP API makes them."""
+def charge_once(ledger: Ledger, account: str, mark: str) -> None:
+    event = UsageEvent(mark, "call", datetime.now(UTC), MICRO)
+    ledger.execute(RecordUsage(account, event), actor=SYSTEM, key=mark)
+
+
+def hold_and_capture_once(ledger: Ledger, account: str, mark: str) -> None:
+    """Set credits aside and take half of them: two transactions, each durable."""
+    hold = PlaceHold(account, mark, "call", 2 * MICRO, datetime.now(UTC) + timedelta(hours=1))
+    ledger.execute(hold, actor=SYSTEM, key=f"hold-{mark}")
+    ledger.execute(CaptureHold(account, mark, mark, MICRO), actor=SYSTEM, key=f"capture-{mark}")
+
+
+def in_threads(url: str, callers: int, act: Callable[[Ledger, str, str], None], *, one_account: bool = False) -> float:
+    """Acts a second of several callers of one process, each in a thread of its own and waiting for its answer."""
     ledger = ledger_of(url)
     run, until = uuid.uuid4().hex, time.perf_counter() + SECONDS
     done = [0] * callers
@@ -63,8 +74,7 @@ def in_threads(url: str, callers: int, *, one_account: bool) -> float:
         dice = random.Random(number)
         while time.perf_counter() < until:
             account = "a0" if one_account else f"a{dice.randrange(ACCOUNTS)}"
-            event = UsageEvent(f"{run}-{number}-{done[number]}", "call", datetime.now(UTC), MICRO)
-            ledger.execute(RecordUsage(account, event), actor=SYSTEM, key=event.event_id)
+            act(ledger, account, f"{run}-{number}-{done[number]}")
             done[number] += 1
 
     threads = [threading.Thread(target=caller, args=(number,)) for number in range(callers)]
@@ -82,13 +92,7 @@ def hold_and_capture(url: str, number: int, seconds: float) -> int:
     run = uuid.uuid4().hex
     until, done = time.perf_counter() + seconds, 0
     while time.perf_counter() < until:
-        account, reference = f"a{dice.randrange(ACCOUNTS)}", f"{run}-{done}"
-        ledger.execute(
-            PlaceHold(account, reference, "call", 2 * MICRO, datetime.now(UTC) + timedelta(hours=1)),
-            actor=SYSTEM,
-            key=f"hold-{reference}",
-        )
-        ledger.execute(CaptureHold(account, reference, reference, MICRO), actor=SYSTEM, key=f"capture-{reference}")
+        hold_and_capture_once(ledger, f"a{dice.randrange(ACCOUNTS)}", f"{run}-{done}")
         done += 1
     return done
 
@@ -144,19 +148,24 @@ def test_charges_of_one_process_share_transactions(
     url = cluster.url("ledger")
     found = compare(
         f"single RecordUsage, {callers} threads{' on one account' * one_account} ÷ pgbench, {callers} clients",
-        lambda: in_threads(url, callers, one_account=one_account),
+        lambda: in_threads(url, callers, charge_once, one_account=one_account),
         lambda: pgbench(cluster, "yardstick", clients=callers),
     )
     ledger_of(url).database.dispose()
     assert found.ratio >= wanted
 
 
-def test_holds_on_durable_postgresql(cluster: Cluster) -> None:
+@pytest.mark.parametrize("callers", ["threads", "processes"])
+def test_holds_on_durable_postgresql(cluster: Cluster, callers: str) -> None:
+    url = cluster.url("ledger")
     found = compare(
-        "PlaceHold and CaptureHold, pairs of 8 clients ÷ pgbench tpcb-like, 8 clients",
-        lambda: in_processes(hold_and_capture, cluster.url("ledger")),
+        f"PlaceHold and CaptureHold, pairs of 8 {callers} ÷ pgbench tpcb-like, 8 clients",
+        (lambda: in_threads(url, 8, hold_and_capture_once))
+        if callers == "threads"
+        else (lambda: in_processes(hold_and_capture, url)),
         lambda: pgbench(cluster, "yardstick"),
     )
+    ledger_of(url).database.dispose()
     assert found.ratio >= 0.4
 
 

@@ -146,7 +146,7 @@ def test_what_nobody_foresaw_leaks_nothing(
         raise RuntimeError("the secret of the house is 42")
 
     monkeypatch.setattr(Ledger, "execute", broken)
-    monkeypatch.setattr(Ledger, "charge_together", broken)
+    monkeypatch.setattr(Ledger, "charge_soon", broken)
     monkeypatch.setattr(Ledger, "require", broken)
     with caplog.at_level(logging.ERROR):
         answers = [caller.post("/usage", EVENT), caller.post("/usage/bulk", [EVENT])]
