@@ -136,8 +136,10 @@ class _Group:
 
     def send(self) -> None:
         """Let the database write what was decided from memory; what was not is booked here and now."""
-        if self._sent is not None and not self._together.send(self._sent):
-            self._sent = None
+        sent, self._sent = self._sent, None
+        with _logged():
+            if sent is not None and self._together.send(sent):
+                self._sent = sent
         decided = set() if self._sent is None else self._sent.requests
         if left := [one for one, _ in self._taken if one not in decided]:
             with _logged():
@@ -149,12 +151,16 @@ class _Group:
 
     def finish(self) -> bool:
         """Wait until everything is booked, and tell the callers; False when what was sent was not written."""
-        is_written = self._sent is None or self._together.wait(self._sent)
+        is_written = self._sent is None
+        with _logged():
+            if self._sent is not None:
+                is_written = self._together.wait(self._sent)
         if not is_written:
             with _logged():
                 self._together.after_reading([one for one, _ in self._taken if not one.is_answered])
         for _, done in self._taken:
-            done()
+            with _logged():
+                done()
         return is_written
 
 

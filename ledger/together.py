@@ -37,9 +37,11 @@ class Sent:
         return self._work.has_answer(seconds)
 
     def send(self, database: Database) -> None:
-        """Let the database begin. Raises what the driver raises; `wait` ends it in any case."""
-        self._work = self._stack.enter_context(database.work())
-        self._work.start_call(POST, self._body)
+        """Let the database begin; `wait` ends it. Raises what the driver raises."""
+        with ExitStack() as stack:
+            self._work = stack.enter_context(database.work())
+            self._work.start_call(POST, self._body)
+            self._stack = stack.pop_all()
 
     def wait(self) -> bool:
         """Wait until it is durable, and answer; False when nothing is known to be."""
@@ -63,6 +65,21 @@ class Together:
     def from_memory(self, requests: list[Request]) -> Sent | None:
         """Decide what can be decided from memory; None when nothing can. What follows it goes by what it leaves."""
         group = Group(self._memory.accounts, self._memory.prices)
+        try:
+            self._decide_from_memory(group, requests)
+            if not group.booked:
+                return None
+            versions = {known.state.id: known.version for known in group.moved.values()}
+            body = group.body(versions=versions, catalog_version=self._memory.catalog_version)
+        except BaseException:
+            # What was decided is not sent, so nobody may go by it.
+            self._memory.forget({one.command.account for one in requests})
+            raise
+        for known in group.moved.values():
+            known.version += 1
+        return Sent(group, body)
+
+    def _decide_from_memory(self, group: Group, requests: list[Request]) -> None:
         for one in requests:
             # One that comes again would make the database refuse the whole group.
             is_again = self._memory.has_seen(one.actor.id, one.key, one.command.account, one.event_id)
@@ -70,32 +87,37 @@ class Together:
                 continue
             # Nothing is read here.
             context = self._new_context(cast("Work", None), actor=one.actor, key=one.key, digest=one.digest)
-            # What memory would refuse may be different by now.
-            with suppress(LedgerError):
+            try:
                 if not one.faults(context.at):
                     group.decide(context, one, None)
-        if not group.booked:
-            return None
-        versions = {known.state.id: known.version for known in group.moved.values()}
-        for known in group.moved.values():
-            known.version += 1
-        return Sent(group, group.body(versions=versions, catalog_version=self._memory.catalog_version))
+            except LedgerCorrupt:
+                raise
+            except LedgerError:
+                # What memory would refuse may be different by now.
+                continue
 
     def send(self, sent: Sent) -> bool:
         """Send a group whose predecessors are all durable; False when it cannot be sent."""
+        is_sent = False
         try:
             sent.send(self._database)
+            is_sent = True
         except DRIVER_ERRORS:
-            self.give_up(sent)
             return False
+        finally:
+            if not is_sent:
+                self.give_up(sent)
         return True
 
     def wait(self, sent: Sent) -> bool:
         """Wait for a group that was sent; False when what it would leave never came about, as far as anybody knows."""
-        if sent.wait():
-            return True
-        self.give_up(sent)
-        return False
+        is_written = False
+        try:
+            is_written = sent.wait()
+        finally:
+            if not is_written:
+                self.give_up(sent)
+        return is_written
 
     def give_up(self, sent: Sent) -> None:
         """Forget what a group would have left."""
@@ -143,7 +165,6 @@ class Together:
     def _learn(self, loaded: Loaded, group: Group) -> None:
         for name, known in loaded.accounts.items():
             before = self._memory.accounts.get(name)
-            if before is not None and before.version == known.version:
-                known.is_sure, known.holds = True, before.holds | known.holds
+            known.is_sure = before is not None and before.version == known.version
             known.version += name in group.moved
             self._memory.learn(name, known)

@@ -171,7 +171,11 @@ BEGIN
     IF jsonb_array_length(body->'hold_ends') > 0 THEN
         UPDATE hold SET state = r->>1, captured_micro = (r->>2)::bigint, resolved_at = (r->>3)::timestamptz,
                         resolved_by_id = coalesce(t_ids[-(r->>4)::bigint], (r->>4)::bigint)
-            FROM jsonb_array_elements(body->'hold_ends') r WHERE hold.id = (r->>0)::bigint;
+            FROM jsonb_array_elements(body->'hold_ends') r WHERE hold.id = (r->>0)::bigint AND hold.state = 'open';
+        GET DIAGNOSTICS moved = ROW_COUNT;
+        IF moved <> jsonb_array_length(body->'hold_ends') THEN
+            RAISE EXCEPTION 'a hold has ended before' USING ERRCODE = 'CB001';
+        END IF;
     END IF;
     IF jsonb_array_length(body->'entries') > 0 THEN
         INSERT INTO entry (transaction_id, account_id, batch_id, from_bucket, to_bucket, amount_micro, balance_micro,

@@ -276,6 +276,68 @@ def test_a_hold_that_somebody_released_is_not_captured(
     assert sound(shared)
 
 
+def test_a_hold_captured_after_reading_is_not_captured_again_from_memory(shared: Ledger, warm: Together) -> None:
+    _, found = sent(warm, hold("job"), hold("other"))
+    assert warm.wait(found)
+    warm.after_reading(requests_of(CaptureHold("acme", "job", "use-1")))
+    again = requests_of(CaptureHold("acme", "job", "use-2"))
+    assert warm.from_memory(again) is None
+    warm.after_reading(again)
+    assert again[0].refusal is not None
+    assert again[0].refusal.code == "hold_already_resolved"
+    assert sound(shared)
+
+
+def test_what_was_decided_and_never_sent_is_not_gone_by(
+    shared: Ledger, warm: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> str:
+        raise RuntimeError("nobody foresaw that")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ledger.groups.body_of", broken)
+        with pytest.raises(RuntimeError):
+            warm.from_memory(requests_of(usage("a")))
+    later = requests_of(usage("b"))
+    if (found := warm.from_memory(later)) is not None:
+        assert warm.send(found)
+        warm.wait(found)
+    warm.after_reading([one for one in later if not one.is_answered])
+    assert later[0].receipt is not None
+    assert later[0].receipt.available_after_micro == 47 * MICRO
+    assert sound(shared)
+
+
+def test_whatever_happens_every_caller_is_answered(shared: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = random.Random(3)
+    for where in ("from_memory", "send", "wait", "after_reading"):
+        real = getattr(Together, where)
+
+        def shaky(self: Together, given: Any, real: Callable[[Together, Any], Any] = real) -> Any:
+            if dice.random() < 0.1:
+                raise RuntimeError("nobody foresaw that")
+            return real(self, given)
+
+        monkeypatch.setattr(Together, where, shaky)
+    answers: list[Receipt] = []
+
+    def caller(number: int) -> None:
+        for turn in range(12):
+            for _ in range(9):
+                with suppress(RuntimeError):
+                    answers.append(shared.execute(usage(f"{number}-{turn}"), actor=SYSTEM, key=f"{number}-{turn}"))
+                    break
+
+    grant(shared, "acme", 200)
+    threads = [threading.Thread(target=caller, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(answers) == len({one.transaction_id for one in answers}) == 72
+    assert sound(shared)
+
+
 def acts_of(number: int, seed: int) -> Iterator[tuple[Any, str]]:
     """Random acts of one caller on both customers, some of which come twice, each with its key."""
     dice = random.Random(seed * 100 + number)
