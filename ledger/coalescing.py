@@ -20,8 +20,9 @@ _log = logging.getLogger(__name__)
 GROUP_MAX = 200
 # Seconds after which the thread ends when nobody came.
 IDLE_SECONDS = 5.0
-# Seconds between two looks whether those who were answered have come back, while a group is written.
+# How often, and how many seconds apart, to look whether those who were answered have come back while a group is written.
 GATHER_SECONDS = 0.0002
+GATHER_LOOKS = 25
 
 
 class Coalescer:
@@ -89,9 +90,7 @@ class Coalescer:
         coming_back = 0
         while True:
             if under_way is not None:
-                # Those who were just answered are about to come back; let them, there is nothing else to do.
-                while len(self._queue) < coming_back and not under_way.has_ended(GATHER_SECONDS):
-                    pass
+                self._let_come_back(coming_back, under_way)
             group = self._next_group()
             if under_way is not None:
                 coming_back = len(under_way)
@@ -106,6 +105,12 @@ class Coalescer:
                     if not self._queue:
                         self._is_idle = True
                         return
+
+    def _let_come_back(self, many: int, under_way: "_Group") -> None:
+        """Give those who were just answered time to queue up again while a group is written, or they miss the next."""
+        for _ in range(GATHER_LOOKS):
+            if len(self._queue) >= many or under_way.has_ended(GATHER_SECONDS):
+                return
 
     def _next_group(self) -> "_Group | None":
         with self._lock:

@@ -12,12 +12,13 @@ from ledger.commands import Command, Outcome
 from ledger.core.amounts import MICRO
 from ledger.core.policy import Actor
 from ledger.core.records import AccountKind, Batch, Bucket, CreditType
-from ledger.database import Prepared, Work
+from ledger.database import Work
 from ledger.errors import KeyReused, NotFound
 from ledger.housekeeping import tidy
 from ledger.journal import AccountState, BatchTerms, Posting, open_batch, send
 from ledger.models import account, batch, transaction
 from ledger.receipt import NewBatch, Receipt
+from ledger.statements import Prepared
 
 Read = tuple[Prepared, Mapping[str, Any]]
 Rows = list[tuple[Any, ...]]

@@ -1,4 +1,4 @@
-"""Engine, prepared statements and the unit of work.
+"""Engine and the unit of work.
 
 Writes go through `Work`, which speaks to the driver directly: on PostgreSQL every `fetch` and the final `commit` are
 one round trip each, because their statements travel in a pipeline; on SQLite they run one after another in the process.
@@ -9,10 +9,9 @@ Source: docs/decisions/0002 (the number of round trips decides).
 import select
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import date, datetime
-from functools import cache
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -20,10 +19,10 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.pq import ConnStatus, Escaping, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from ledger.errors import Unavailable
+from ledger.statements import Prepared, array_text, insert_many, next_ids
 
 # What the drivers raise, bare or through SQLAlchemy.
 DRIVER_ERRORS = (psycopg.Error, sqlite3.Error, sa.exc.DBAPIError, sa.exc.TimeoutError)
@@ -31,55 +30,6 @@ _PG_OPTIONS = "-c timezone=UTC -c jit=off -c lock_timeout=10s"
 # Reads are planned for the values they ask with. Writes are not: every foreign key check would be planned anew, which
 # cost twice as much as the write itself (docs/benchmarks.md).
 _PG_READ_OPTIONS = f"{_PG_OPTIONS} -c plan_cache_mode=force_custom_plan -c default_transaction_read_only=on"
-
-
-class Prepared:
-    """A statement compiled once per dialect, with what it takes to bind its values and read its rows."""
-
-    def __init__(self, statement: sa.sql.ClauseElement) -> None:
-        self.statement = statement
-        self._compiled: dict[str, _Compiled] = {}
-
-    def on(self, dialect: sa.Dialect) -> "_Compiled":
-        found = self._compiled.get(dialect.name)
-        if found is None:
-            found = self._compiled[dialect.name] = _Compiled(self.statement, dialect)
-        return found
-
-
-class _Compiled:
-    __slots__ = ("_binders", "_constants", "_decoders", "sql")
-
-    def __init__(self, statement: sa.sql.ClauseElement, dialect: sa.Dialect) -> None:
-        named: Any = dialect if dialect.name == "postgresql" else sqlite.dialect(paramstyle="named")
-        compiled: Any = statement.compile(dialect=named)
-        self.sql: str = str(compiled)
-        self._binders = {
-            name: processor
-            for name, bind in compiled.binds.items()
-            if (processor := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
-        }
-        # Constants written in the expression itself, such as LIMIT 50, bound once here.
-        self._constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
-        columns = getattr(statement, "selected_columns", ())
-        decoders = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
-        self._decoders = decoders if any(decoders) else None
-
-    def bind(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        if not self._binders and not self._constants:
-            return values
-        bound = {**self._constants, **values}
-        for name, processor in self._binders.items():
-            bound[name] = processor(bound[name])
-        return bound
-
-    def decode(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        if self._decoders is None:
-            return rows
-        return [
-            tuple(value if decode is None else decode(value) for value, decode in zip(row, self._decoders, strict=True))
-            for row in rows
-        ]
 
 
 class Database:
@@ -277,7 +227,7 @@ class Work:
 
     def next_ids(self, table: sa.Table, count: int = 1) -> tuple[Prepared, Mapping[str, Any]]:
         """A read for `fetch` that reserves free ids of a table; `ids_of` unpacks its rows."""
-        return (_next_ids(table.name, self.is_postgresql), {"count": count})
+        return (next_ids(table.name, self.is_postgresql), {"count": count})
 
     def ids_of(self, rows: list[tuple[Any, ...]], count: int = 1) -> list[int]:
         """The ids that a read made by `next_ids` reserved."""
@@ -297,10 +247,10 @@ class Work:
         """Add many inserted rows of one table: one statement, whatever their number."""
         if not rows:
             return
-        many = _insert_many(table, tuple(columns), on_conflict, self.dialect)
+        many = insert_many(table, tuple(columns), on_conflict, self.dialect)
         by_column = many.bind(rows)
         if self.is_postgresql:
-            self._pending.append((many.sql, [_array_text(values) for values in by_column], False))
+            self._pending.append((many.sql, [array_text(values) for values in by_column], False))
         else:
             self._pending.append((many.sql, list(zip(*by_column, strict=True)), True))
 
@@ -343,60 +293,6 @@ class Work:
                 self._driver.execute("BEGIN" if self.is_postgresql else "BEGIN IMMEDIATE")
                 self._begun = True
             yield
-
-
-@cache
-def _next_ids(table: str, is_postgresql: bool) -> Prepared:
-    count = sa.bindparam("count", type_=sa.BigInteger)
-    if is_postgresql:
-        sequence: sa.ColumnElement[str] = sa.literal_column(f"'{table}_id_seq'")
-        series = sa.func.generate_series(1, count).table_valued("n")
-        return Prepared(sa.select(sa.func.nextval(sequence, type_=sa.BigInteger)).select_from(series))
-    rows = sa.table(table, sa.column("id", sa.Integer))
-    return Prepared(sa.select(sa.func.coalesce(sa.func.max(rows.c.id), 0) + 1).where(count > 0))
-
-
-class _InsertMany:
-    """One statement that inserts any number of rows: from arrays on PostgreSQL, row by row inside SQLite."""
-
-    def __init__(self, table: sa.Table, columns: tuple[str, ...], on_conflict: str, dialect: sa.Dialect) -> None:
-        quote = dialect.identifier_preparer.quote
-        names = ", ".join(quote(column) for column in columns)
-        if dialect.name == "postgresql":
-            arrays = ", ".join(f"%s::text::{table.c[c].type.compile(dialect)}[]" for c in columns)
-            rows = f"SELECT * FROM unnest({arrays})"  # noqa: S608 - names of ours
-        else:
-            rows = f"VALUES ({', '.join('?' * len(columns))})"
-        self.sql = f"INSERT INTO {quote(table.name)} ({names}) {rows} {on_conflict}"
-        self._binders: list[Callable[[Any], Any] | None] = [
-            table.c[c].type.dialect_impl(dialect).bind_processor(dialect) for c in columns
-        ]
-
-    def bind(self, rows: list[tuple[Any, ...]]) -> list[list[Any]]:
-        """The values by column, as the driver takes them."""
-        by_column = zip(self._binders, zip(*rows, strict=True), strict=True)
-        return [list(values) if bind is None else [bind(value) for value in values] for bind, values in by_column]
-
-
-def _array_text(values: list[Any]) -> str:
-    """A PostgreSQL array literal; written here because the driver takes ten times as long per value."""
-    return "{" + ",".join([_element_text(value) for value in values]) + "}"
-
-
-def _element_text(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    quoted = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}"'
-
-
-@cache
-def _insert_many(table: sa.Table, columns: tuple[str, ...], on_conflict: str, dialect: sa.Dialect) -> _InsertMany:
-    return _InsertMany(table, columns, on_conflict, dialect)
 
 
 def is_transient(error: BaseException | None) -> bool:

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from ledger.commands import Before, Outcome, effect
 from ledger.core.policy import SYSTEM
 from ledger.core.records import Bucket, CreditType, Hold, Take
-from ledger.database import Prepared
 from ledger.journal import AccountState, Line, post, repay_debt
 from ledger.models import batch, hold, hold_part
+from ledger.statements import Prepared
 
 if TYPE_CHECKING:
     from ledger.context import Context

@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from ledger.core.burn import available_micro, plan_consumption
 from ledger.core.limits import Member
 from ledger.core.records import CLAIM, DEBT_MOVES, LEGAL_MOVES, AccountKind, Batch, Bucket, CreditType
-from ledger.database import Prepared, Work
+from ledger.database import Work
 from ledger.errors import LedgerCorrupt
 from ledger.models import account, batch, entry, hold, hold_part, transaction, usage_daily, usage_event
+from ledger.statements import Prepared
 
 # The database function that writes postings (ledger/migrations/functions_0005.py).
 POST = "post_to_ledger"

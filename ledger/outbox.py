@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.context import Context
-from ledger.database import Prepared, answering
+from ledger.database import answering
 from ledger.models import mail, mail_block
+from ledger.statements import Prepared
 
 if TYPE_CHECKING:
     # The facade knows every handler, and handlers queue mails.

@@ -1,12 +1,12 @@
 """Hits the ledger from many processes while they and PostgreSQL are killed, then looks whether the books are right.
 
-    python -m tools.hammer [--seconds 60] [--workers 8] [--accounts 4]
+    python -m tools.hammer [--seconds 60] [--workers 8] [--callers 3] [--accounts 4]
 
-Every worker draws acts of every kind on few accounts. Before each act it writes down its intent, after the answer the
-receipt. Workers are killed with SIGKILL at random and so is the database server; now and then the answer to COMMIT is
-thrown away. Whoever comes back asks again with the same key, as a caller has to. In the end every intent is asked once
-more: what was acknowledged has to be there under the same transaction, nothing may be there twice, nothing is negative,
-and reconciliation, rebuild and seal find nothing.
+Every worker is a process with several callers, who draw acts of every kind on few accounts. Before each act a caller
+writes down its intent, after the answer the receipt. Workers are killed with SIGKILL at random and so is the database
+server; now and then the answer to COMMIT is thrown away. Whoever comes back asks again with the same key, as a caller
+has to. In the end every intent is asked once more: what was acknowledged has to be there under the same transaction,
+nothing may be there twice, nothing is negative, and reconciliation, rebuild and seal find nothing.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import os
 import random
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -104,12 +105,25 @@ def command_of(key: str, accounts: int, since: datetime) -> Command:
     return command
 
 
-def work(url: str, number: int, folder: str, accounts: int, since: datetime) -> None:
-    """Act until killed. Intents and answers go to a file line by line; an intent without an answer is asked again."""
-    log = Path(folder) / f"{number}.log"
+def work(url: str, number: int, folder: str, callers: int, accounts: int, since: datetime) -> None:
+    """Act until killed, with several callers whose charges meet in this process."""
     ledger = _opened(url)
-    dice = random.Random(os.getpid())
-    _throw_answers_away(dice)
+    _throw_answers_away(random.Random(os.getpid()))
+    threads = [
+        threading.Thread(target=call, args=(ledger, f"{number}-{caller}", folder, accounts, since))
+        for caller in range(callers)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def call(ledger: Ledger, name: str, folder: str, accounts: int, since: datetime) -> None:
+    """Act as one caller. Intents and answers go to a file line by line; an intent without an answer is asked again."""
+    log = Path(folder) / f"{name}.log"
+    dice = random.Random(f"{os.getpid()}-{name}")
+    other = f"{int(name.split('-')[0]) % 2}-{name.split('-')[1]}"
     told = list(_read(log))
     answered = {line["key"] for line in told if "answer" in line}
     unsettled = [line["key"] for line in told if "answer" not in line and line["key"] not in answered]
@@ -120,8 +134,8 @@ def work(url: str, number: int, folder: str, accounts: int, since: datetime) -> 
                 key = unsettled.pop()
             else:
                 count += 1
-                # Now and then two workers are one caller who sends twice.
-                key = f"w{number % 2 if dice.random() < 0.1 else number}-{count}"
+                # Now and then callers of two workers are one who sends twice.
+                key = f"w{other if dice.random() < 0.1 else name}-{count}"
                 _say(out, {"key": key})
             _say(out, {"key": key, "answer": ask(ledger, key, accounts, since)})
 
@@ -150,14 +164,18 @@ def ask(ledger: Ledger, key: str, accounts: int, since: datetime) -> str:
 
 def _throw_answers_away(dice: random.Random) -> None:
     """Make COMMIT succeed now and then without anybody hearing of it."""
-    commit = Work.commit
 
-    def lossy(self: Work) -> None:
-        commit(self)
-        if dice.random() < LOST_ANSWERS:
-            raise psycopg.OperationalError("the answer to COMMIT was lost")
+    def losing(real: Any) -> Any:
+        def lossy(self: Work) -> Any:
+            answer = real(self)
+            if dice.random() < LOST_ANSWERS:
+                raise psycopg.OperationalError("the answer to COMMIT was lost")
+            return answer
 
-    Work.commit = lossy  # type: ignore[method-assign]
+        return lossy
+
+    for name in ("commit", "finish_call"):
+        setattr(Work, name, losing(getattr(Work, name)))
 
 
 def _say(out: Any, line: dict[str, str]) -> None:
@@ -189,7 +207,9 @@ def prepare(url: str, accounts: int, since: datetime) -> None:
     ledger.database.dispose()
 
 
-def hammer(cluster: Cluster, url: str, folder: Path, *, seconds: float, workers: int, accounts: int) -> Counter[str]:
+def hammer(
+    cluster: Cluster, url: str, folder: Path, *, seconds: float, workers: int, callers: int, accounts: int
+) -> Counter[str]:
     """Let the workers act while they and the server are killed; answers what was done to them."""
     since = datetime.now(UTC)
     prepare(url, accounts, since)
@@ -197,7 +217,7 @@ def hammer(cluster: Cluster, url: str, folder: Path, *, seconds: float, workers:
     dice, done = random.Random(1), Counter[str]()
 
     def started(number: int) -> Any:
-        process = SPAWN.Process(target=work, args=(url, number, str(folder), accounts, since), daemon=True)
+        process = SPAWN.Process(target=work, args=(url, number, str(folder), callers, accounts, since), daemon=True)
         process.start()
         return process
 
@@ -264,11 +284,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--callers", type=int, default=3, help="threads of each worker")
     parser.add_argument("--accounts", type=int, default=4)
     chosen = parser.parse_args()
     with running(durable=True) as cluster, tempfile.TemporaryDirectory() as name:
         folder, url = Path(name), cluster.create("hammer")
-        done = hammer(cluster, url, folder, seconds=chosen.seconds, workers=chosen.workers, accounts=chosen.accounts)
+        many = {"workers": chosen.workers, "callers": chosen.callers, "accounts": chosen.accounts}
+        done = hammer(cluster, url, folder, seconds=chosen.seconds, **many)
         answers, wrong = judge(url, folder, accounts=chosen.accounts)
     for what, number in (done + answers).most_common():
         print(f"{number:>9,}  {what}")

@@ -11,10 +11,10 @@ from ledger.commands import Command, Outcome, amount_faults, instant_faults, tex
 from ledger.context import Context
 from ledger.core.alerts import LEVELS_ALLOWED, RUNWAY_DAYS_ALLOWED, Addressee, AlertKind
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotFound
 from ledger.models import account, alert, alert_look, alert_rule
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 # As many as a page of the inbox shows, and more than anybody reads.
 ALERTS_MAX = 200

@@ -22,11 +22,11 @@ from ledger.core.plans import (
 )
 from ledger.core.policy import Permission
 from ledger.core.records import Bucket
-from ledger.database import Prepared
 from ledger.errors import Fault
 from ledger.journal import Line, post
 from ledger.models import allocation
 from ledger.operations.running import Running, give, load_running
+from ledger.statements import Prepared
 
 _ALLOWANCE_OF = Prepared(
     sa.select(allocation.c.id).where(

@@ -11,10 +11,10 @@ from ledger.commands import Command, Outcome, Reason, instant_faults, text_fault
 from ledger.context import Context
 from ledger.core.api_keys import GRACE_MAX_HOURS, NAME_MAX_CHARS, PER_MINUTE_MAX
 from ledger.core.policy import Permission, Scope
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, NotFound
 from ledger.models import api_key
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _PREFIX = re.compile(r"[a-z]{1,8}_[A-Za-z0-9]{8}")

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from ledger.commands import Command, Outcome, Reason, text_faults
 from ledger.context import Context
 from ledger.core.policy import ACT_WORDS, Permission, allows, may_ask, roles_with
-from ledger.database import Prepared
 from ledger.errors import ApprovalDecided, Fault, InvalidCommand, NotFound, NotPermitted
 from ledger.models import account, approval
 from ledger.operations import codec, told
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 _INSERT_APPROVAL = Prepared(sa.insert(approval).inline())
 _LOCK_APPROVAL = Prepared(

@@ -13,7 +13,6 @@ from ledger.core.billed import PaidPeriod
 from ledger.core.payments import Provider
 from ledger.core.plans import Period
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow, NotFound
 from ledger.gateways.billing import InvoiceFacts, SubscriptionFacts
 from ledger.models import account, billed_invoice, plan, provider_plan
@@ -21,6 +20,7 @@ from ledger.operations.allocations import begin_period, catch_up, give_late, upg
 from ledger.operations.metered import bill_metered, has_metered
 from ledger.operations.running import Running, load_running
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 # What providers say of a subscription that is over.
 OVER = ("canceled", "incomplete_expired")

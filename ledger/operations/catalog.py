@@ -12,10 +12,10 @@ from ledger.core.amounts import MAX_MICRO, MICRO, Money
 from ledger.core.packages import STANDARD_LIST
 from ledger.core.policy import Permission
 from ledger.core.pricing import PPM
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand
 from ledger.models import bundle, bundle_feature, feature_price, package
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 MAX_FACTOR_MICRO = 1000 * MICRO
 MAX_PER_CUSTOMER = 1_000_000

@@ -13,10 +13,10 @@ from ledger.context import Context
 from ledger.core.amounts import MICRO
 from ledger.core.pricing import usage_cost_micro
 from ledger.core.records import Bucket, Take
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotFound
 from ledger.journal import AccountState, Line, post
 from ledger.models import OWED, bundle, bundle_feature, feature_price
+from ledger.statements import Prepared
 
 # Clocks of callers may run a little ahead of ours.
 FUTURE_TOLERANCE = timedelta(minutes=5)

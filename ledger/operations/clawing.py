@@ -13,7 +13,6 @@ from ledger.core.amounts import Money, micro_to_text, share_of_cost_cents
 from ledger.core.holds import DISPUTE_FEATURE, DISPUTE_PREFIX
 from ledger.core.payments import ClawBackCause
 from ledger.core.records import Batch, Bucket, CreditType, Take
-from ledger.database import Prepared
 from ledger.errors import LedgerCorrupt
 from ledger.journal import AccountState, BatchTerms, Line, post, repay_debt
 from ledger.models import account, batch, claw_back, entry, hold, hold_part, provider_refund, refund
@@ -22,6 +21,7 @@ from ledger.operations.grants import validity
 from ledger.operations.payment_rows import PaymentRow
 from ledger.receipt import NewBatch
 from ledger.reconcile.parts import moved, total
+from ledger.statements import Prepared
 
 _BATCH_ID = sa.bindparam("batch_id", type_=sa.BigInteger)
 _ACCOUNT_ID = sa.bindparam("account_id", type_=sa.BigInteger)

@@ -12,11 +12,11 @@ from ledger.core.amounts import micro_to_text
 from ledger.core.burn import plan_consumption
 from ledger.core.policy import Permission
 from ledger.core.records import Batch, Bucket, CreditType, Plan, Take
-from ledger.database import Prepared
 from ledger.errors import BatchClosed, Fault, InsufficientCredits, NotAllowedNow, NotFound
 from ledger.journal import AccountState, BatchTerms, Line, post
 from ledger.models import batch, hold, hold_part
 from ledger.operations.grants import put_on_shelf, validity
+from ledger.statements import Prepared
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from ledger.core.amounts import Money
 from ledger.core.payments import PaymentState, RefundTo
 from ledger.core.policy import Permission
 from ledger.core.records import Take
-from ledger.database import Prepared
 from ledger.errors import Fault, LedgerCorrupt, NotAllowedNow, ReferenceUsed
 from ledger.journal import AccountState
 from ledger.models import batch, provider_refund
@@ -22,6 +21,7 @@ from ledger.operations.payment_rows import PaymentRow, change_payment, load_paym
 from ledger.operations.sales import SAME_REFERENCE, price_text
 from ledger.operations.settling import put_credits
 from ledger.receipt import NewBatch
+from ledger.statements import Prepared
 
 _INSERT_SENDING = Prepared(sa.insert(provider_refund).inline())
 

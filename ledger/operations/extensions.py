@@ -12,10 +12,10 @@ from ledger.core.extensions import allowed_extension
 from ledger.core.lifecycle import end_of_day, last_day
 from ledger.core.policy import Permission
 from ledger.core.records import Batch, Bucket, Take
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, NotFound
 from ledger.journal import AccountState, Line, post, repay_debt
 from ledger.models import allocation, batch, batch_extension, entry
+from ledger.statements import Prepared
 
 _BATCH_ID = sa.bindparam("batch_id", type_=sa.BigInteger)
 _EXPIRED = Prepared(

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from ledger.commands import Command, Outcome, Reason, text_faults
 from ledger.context import AlreadyDone, Context
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.digest import digest_of
 from ledger.errors import (
     AlreadyReversed,
@@ -30,6 +29,7 @@ from ledger.operations.corrections import AdjustBalance
 from ledger.operations.grants import IssueGrant
 from ledger.operations.reversals import ReverseTransaction
 from ledger.receipt import Receipt, Refusal
+from ledger.statements import Prepared
 
 ROWS_MAX = 5_000
 _NAMED = Prepared(sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")))

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from ledger.commands import NOTE_MIN_CHARS, Command, Outcome, text_faults
 from ledger.context import Context
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow, NotFound
 from ledger.models import finding
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 OWNER_MAX_CHARS = 200
 _ID = sa.bindparam("id", type_=sa.BigInteger)

@@ -14,7 +14,6 @@ from ledger.context import Context, Read, Rows
 from ledger.core.payments import IN_FLIGHT, PaymentState, Purpose
 from ledger.core.policy import Permission
 from ledger.core.records import Take
-from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow
 from ledger.gateways.provider import PaymentFacts, Progress, RefundFacts
 from ledger.journal import AccountState
@@ -26,6 +25,7 @@ from ledger.operations.recharge import note_outcome
 from ledger.operations.sales import SAME_REFERENCE, package_reads, price_text
 from ledger.operations.settling import put_credits, why_blocked
 from ledger.receipt import NewBatch
+from ledger.statements import Prepared
 
 # A receipt with this note booked nothing, because the answer of the provider was out of date.
 STALE = "The payment was followed after the provider was asked; ask it again."

@@ -17,12 +17,12 @@ from ledger.context import Context
 from ledger.core.lifecycle import PROMOTIONAL_DAYS_MAX, PROMOTIONAL_DAYS_MIN
 from ledger.core.policy import Permission
 from ledger.core.records import CreditType
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, NotFound
 from ledger.journal import BatchTerms
 from ledger.models import account, batch, gift_code, gift_code_set
 from ledger.operations.grants import put_on_shelf, validity
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 SET_MAX_CODES = 10_000
 LIFE_MAX_DAYS = 3_650

@@ -13,12 +13,12 @@ from ledger.core.amounts import micro_to_text
 from ledger.core.give_back import GiveBackPlan, plan_give_back
 from ledger.core.policy import Permission
 from ledger.core.records import Bucket, CreditType, Take
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, LedgerCorrupt, NotAllowedNow, NotFound
 from ledger.journal import AccountState, Line, post, repay_debt
 from ledger.models import OWED, account, batch, entry, transaction, usage_daily, usage_event
 from ledger.operations import pools
 from ledger.operations.charging import EVENT_ID_MAX_CHARS
+from ledger.statements import Prepared
 
 
 @dataclass(frozen=True, slots=True)

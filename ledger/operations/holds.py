@@ -14,7 +14,6 @@ from ledger.core.burn import plan_consumption
 from ledger.core.holds import DISPUTE_FEATURE, DISPUTE_PREFIX, plan_capture
 from ledger.core.policy import Permission, Role
 from ledger.core.records import Bucket, Hold, Take
-from ledger.database import Prepared
 from ledger.errors import (
     EventReused,
     Fault,
@@ -30,6 +29,7 @@ from ledger.journal import AccountState, Line, post, repay_debt
 from ledger.models import account, batch, hold, hold_part, usage_event
 from ledger.operations import pools
 from ledger.operations.charging import EVENT_ID_MAX_CHARS, Charges, Use, occurrence_faults
+from ledger.statements import Prepared
 
 REFERENCE_MAX_CHARS = 200
 

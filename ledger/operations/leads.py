@@ -11,12 +11,12 @@ from ledger.context import Context
 from ledger.core.plans import LEAD_CREDITS_MICRO
 from ledger.core.policy import Permission
 from ledger.core.records import AccountType, CreditType
-from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow
 from ledger.journal import AccountState, BatchTerms
 from ledger.models import account, batch, customer
 from ledger.operations.grants import put_on_shelf, validity
 from ledger.operations.setup import ChangeCustomer, OpenAccount, add_account, change_customer
+from ledger.statements import Prepared
 
 _ACCOUNT_TYPE = Prepared(
     sa.select(customer.c.account_type)

@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from ledger.commands import Command, Outcome, Reason, text_faults
 from ledger.context import Context
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow, NotFound
 from ledger.models import mail, mail_block
 from ledger.outbox import ADDRESS_MAX_CHARS, NewMail, allow_again, block_name, is_address, queue_mail
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 _MAIL = Prepared(
     sa.select(mail.c.key, mail.c.template, mail.c.to_address, mail.c.account_id, mail.c.variables, mail.c.state).where(

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from ledger.context import Context
 from ledger.core.payments import PaymentState, Provider, Purpose
 from ledger.core.records import CreditType
-from ledger.database import Prepared
 from ledger.gateways.billing import InvoiceFacts
 from ledger.journal import AccountState, BatchTerms
 from ledger.models import payment
@@ -17,6 +16,7 @@ from ledger.operations.grants import validity
 from ledger.operations.running import Running
 from ledger.operations.sales import SAME_REFERENCE
 from ledger.receipt import NewBatch
+from ledger.statements import Prepared
 
 SOURCE = "metered"
 _SAME_PAYMENT = Prepared(

@@ -10,10 +10,10 @@ from ledger.commands import Before, Command, Outcome, Reason, effect, instant_fa
 from ledger.context import Context
 from ledger.core.amounts import MAX_MICRO, micro_to_text
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow
 from ledger.models import account
 from ledger.receipt import Overdraft
+from ledger.statements import Prepared
 
 _SET_OVERDRAFT = Prepared(
     sa.update(account)

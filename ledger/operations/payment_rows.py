@@ -10,10 +10,10 @@ from ledger.context import Context, Read, Rows
 from ledger.core.agreement import Taken
 from ledger.core.amounts import Money
 from ledger.core.payments import PaymentState, Provider, Purpose
-from ledger.database import Prepared
 from ledger.errors import LedgerCorrupt, NotFound
 from ledger.journal import AccountState
 from ledger.models import account, package, payment
+from ledger.statements import Prepared
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from ledger.commands import Command, Outcome, Reason
 from ledger.context import Context
 from ledger.core.lifecycle import end_of_day
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, PeriodClosed
 from ledger.models import account, batch, hold, period_close, subscription
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 _CLOSED_THROUGH = Prepared(sa.select(period_close.c.closed_through).order_by(period_close.c.id.desc()).limit(1))
 _INSERT_CLOSE = Prepared(sa.insert(period_close).inline())

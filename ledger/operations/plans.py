@@ -21,12 +21,12 @@ from ledger.core.plans import (
 )
 from ledger.core.policy import Permission
 from ledger.core.pricing import PPM
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, NotFound
 from ledger.models import plan
 from ledger.operations.allocations import catch_up
 from ledger.operations.running import Running, give, load_running
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 MONTHS_MAX = 12
 ROLLOVER_PERIODS_MAX = 24

@@ -17,13 +17,13 @@ from ledger.core.amounts import MAX_MICRO, micro_to_text
 from ledger.core.limits import Allowance, Member, Period, limit_reached, window, windows
 from ledger.core.policy import Permission
 from ledger.core.records import AccountKind
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, LimitReached, NotAllowedNow, NotFound
 from ledger.journal import AccountState, post
 from ledger.models import hold, pool_member, pool_usage
 from ledger.operations.setup import OpenAccount, add_account
 from ledger.queries.parts import is_live
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 MEMBERS_MAX = 1_000
 MEMBER_MAX_CHARS = 200

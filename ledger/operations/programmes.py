@@ -12,10 +12,10 @@ from ledger.context import Context
 from ledger.core.amounts import MAX_MICRO
 from ledger.core.policy import Permission
 from ledger.core.referrals import default_code, normal_code
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, NotFound
 from ledger.models import account, customer, referral_code, referral_programme
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 MONTHS_MAX = 60
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9-]{3,39}")

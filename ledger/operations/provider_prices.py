@@ -9,10 +9,10 @@ from ledger.commands import Command, Outcome, text_faults
 from ledger.context import Context
 from ledger.core.payments import Provider
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import Fault, NotFound
 from ledger.models import package, provider_price
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 REF_MAX_CHARS = 200
 

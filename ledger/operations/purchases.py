@@ -23,7 +23,6 @@ from ledger.context import Context, Read
 from ledger.core.amounts import MAX_MICRO, Money
 from ledger.core.payments import PaymentState, Provider, Purpose
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow, ReferenceUsed
 from ledger.journal import AccountState
 from ledger.models import payment
@@ -36,6 +35,7 @@ from ledger.operations.sales import (
     refuse_beyond_limit,
     version_at,
 )
+from ledger.statements import Prepared
 
 QUANTITY_MAX = 100
 REF_MAX_CHARS = 255

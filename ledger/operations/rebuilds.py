@@ -9,10 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ledger.commands import Before, Command, Outcome, Reason, effect, text_faults
 from ledger.context import Context
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import Fault
 from ledger.models import account, batch, usage_daily
 from ledger.rebuild import Difference, differences
+from ledger.statements import Prepared
 
 _TABLES = {table.name: table for table in (account, batch, usage_daily)}
 

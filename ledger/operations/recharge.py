@@ -17,10 +17,10 @@ from ledger.core.payments import Provider, RechargeTerms
 from ledger.core.policy import Permission
 from ledger.core.recharge import COOL_DOWN_MAX, COOL_DOWN_MIN, RUNWAY_DAYS_ALLOWED, STOP_AFTER_ALLOWED
 from ledger.core.records import AccountKind
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, NotFound
 from ledger.models import account, alert_look, recharge_rule, saved_card
 from ledger.operations.sales import PACKAGE_VERSIONS, package_of
+from ledger.statements import Prepared
 
 _NAMED = account.c.external_id == sa.bindparam("account", type_=sa.Text)
 _ACCOUNT_ID = sa.bindparam("of", type_=sa.BigInteger)

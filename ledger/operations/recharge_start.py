@@ -12,12 +12,12 @@ from ledger.core.packages import Package, in_force
 from ledger.core.payments import IN_FLIGHT, PaymentState, Purpose
 from ledger.core.policy import Permission
 from ledger.core.recharge import Standing, cap_windows, pace_micro, plan_recharge
-from ledger.database import Prepared
 from ledger.errors import Fault
 from ledger.journal import AccountState
 from ledger.models import account, forecast_run, package, payment, recharge_rule, saved_card
 from ledger.operations.recharge import RULE_OF, Rule, rule_of, stop, why_not_sellable
 from ledger.operations.sales import PACKAGE_COLUMNS, Sale, begin_payment, package_of
+from ledger.statements import Prepared
 
 _NAMED = sa.bindparam("account", type_=sa.Text)
 _ACCOUNT = sa.select(account.c.id).where(account.c.external_id == _NAMED).scalar_subquery()

@@ -10,9 +10,9 @@ from ledger.context import Context
 from ledger.core.policy import Permission
 from ledger.core.records import Bucket, CreditType
 from ledger.core.referrals import Party, ReferralState, normal_code, normal_email, refusal, suspicion
-from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow, NotFound
 from ledger.models import account, batch, customer, entry, referral, referral_code, referral_programme
+from ledger.statements import Prepared
 
 _ACCOUNT_ID = sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")).scalar_subquery()
 # Two joins at one instant could close a cycle that neither sees: they take turns here.

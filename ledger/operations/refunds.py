@@ -16,12 +16,12 @@ from ledger.core.payments import RefundTo
 from ledger.core.policy import Permission
 from ledger.core.records import Batch, Bucket, CreditType, Take
 from ledger.core.refunds import Paid, RefundPolicy, plan_refund, with_tax_cents
-from ledger.database import Prepared
 from ledger.errors import BatchClosed, Fault, NotAllowedNow, NotFound
 from ledger.journal import Line, post
 from ledger.models import batch, payment, provider_refund, refund
 from ledger.operations.sales import price_text
 from ledger.operations.sendings import queue_sending, refuse_no_balance, sending_text
+from ledger.statements import Prepared
 
 _PAID = Prepared(
     sa.select(batch.c.granted_micro, batch.c.cost_cents, batch.c.currency).where(

@@ -13,12 +13,12 @@ from ledger.core.amounts import micro_to_text
 from ledger.core.policy import Permission
 from ledger.core.records import Batch, Bucket, CreditType, Take
 from ledger.core.reversals import Booked, moved_micro, net_available, net_owed, plan_mirror, why_final
-from ledger.database import Prepared
 from ledger.errors import AlreadyReversed, Fault, LedgerCorrupt, NotAllowedNow, NotFound
 from ledger.journal import AccountState, Line, post, repay_debt
 from ledger.models import OWED, account, batch, entry, transaction, usage_event
 from ledger.operations import pools
 from ledger.operations.give_back import LOWER_DAY
+from ledger.statements import Prepared
 
 _MAX_ID = 2**63 - 1
 _ID = sa.bindparam("transaction_id", type_=sa.BigInteger)

@@ -12,12 +12,12 @@ from ledger.core.lifecycle import add_months, end_of_day
 from ledger.core.policy import Permission, Role
 from ledger.core.records import CreditType
 from ledger.core.referrals import ReferralState
-from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow, NotFound
 from ledger.journal import AccountState, BatchTerms
 from ledger.models import account, batch, referral, referral_programme
 from ledger.operations.referrals import BOUGHT, TOUCH_ACCOUNT
 from ledger.receipt import NewBatch
+from ledger.statements import Prepared
 
 _REFERRAL_COLUMNS = (
     referral.c.id,

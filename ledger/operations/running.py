@@ -17,12 +17,12 @@ from ledger.core.lifecycle import end_of_day
 from ledger.core.plans import AllocationKind, Period, PlanTerms
 from ledger.core.policy import Role
 from ledger.core.records import Bucket, CreditType
-from ledger.database import Prepared
 from ledger.errors import NotAllowedNow
 from ledger.journal import AccountState, BatchTerms
 from ledger.models import account, allocation, batch, billed_invoice, customer, entry, plan, subscription
 from ledger.operations.periods import closed_until
 from ledger.receipt import NewBatch
+from ledger.statements import Prepared
 
 _PLANS = Prepared(
     sa.select(

@@ -13,10 +13,10 @@ from ledger.context import Context, Read, Rows
 from ledger.core.amounts import Money
 from ledger.core.packages import Package
 from ledger.core.payments import PaymentState, Provider, Purpose
-from ledger.database import Prepared
 from ledger.errors import NotAllowedNow, NotFound
 from ledger.journal import AccountState
 from ledger.models import account, batch, package, payment, transaction
+from ledger.statements import Prepared
 
 # Written out as in the index that keeps a payment single, so that the planner may use it.
 PAID_FOR = sa.text("credit_type = 'purchased' AND parent_id IS NULL")

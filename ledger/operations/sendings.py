@@ -14,10 +14,10 @@ from ledger.context import Context
 from ledger.core.amounts import Money
 from ledger.core.payments import Provider, RefundTo
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import Fault, NotAllowedNow, NotFound
 from ledger.models import account, payment, provider_refund
 from ledger.operations.sales import price_text
+from ledger.statements import Prepared
 
 _INSERT = Prepared(
     sa.insert(provider_refund)

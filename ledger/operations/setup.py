@@ -11,10 +11,10 @@ from ledger.commands import Before, Command, Outcome, effect, text_faults
 from ledger.context import Context, Read, Rows
 from ledger.core.policy import Permission
 from ledger.core.records import AccountKind, AccountType
-from ledger.database import Prepared
 from ledger.errors import Fault, InvalidCommand
 from ledger.models import account, customer
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 _ACCOUNT_NAMED = Prepared(sa.select(account.c.id).where(account.c.external_id == sa.bindparam("account")))
 _INSERT_ACCOUNT = Prepared(sa.insert(account).inline())

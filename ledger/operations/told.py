@@ -10,11 +10,11 @@ from ledger.commands import Outcome
 from ledger.context import Context, Read, Rows
 from ledger.core.lifecycle import last_day
 from ledger.core.policy import ACT_WORDS, Permission
-from ledger.database import Prepared
 from ledger.journal import AccountState
 from ledger.models import account, customer
 from ledger.outbox import NewMail, is_address, queue_mail
 from ledger.receipt import NewBatch
+from ledger.statements import Prepared
 
 _CONTACT = Prepared(
     sa.select(customer.c.name, customer.c.email)

@@ -12,12 +12,12 @@ from ledger.core.burn import plan_consumption
 from ledger.core.policy import Permission
 from ledger.core.records import Bucket, Take
 from ledger.core.transfers import part_cost_cents
-from ledger.database import Prepared
 from ledger.errors import BatchClosed, Fault, InsufficientCredits, NotAllowedNow, NotFound
 from ledger.journal import AccountState, BatchTerms, Line, post
 from ledger.models import account, batch
 from ledger.operations import told
 from ledger.receipt import NewBatch
+from ledger.statements import Prepared
 
 MESSAGE_MAX_CHARS = 500
 

@@ -13,7 +13,6 @@ from ledger.context import Context
 from ledger.core.amounts import MICRO
 from ledger.core.burn import Shelf, plan_consumption
 from ledger.core.policy import Permission
-from ledger.database import Prepared
 from ledger.errors import (
     EventReused,
     Fault,
@@ -40,6 +39,7 @@ from ledger.operations.charging import (
     price_of,
 )
 from ledger.receipt import Refusal
+from ledger.statements import Prepared
 
 BULK_MAX_EVENTS = 10_000
 # Why one event of many may be refused without harm to the others.

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from ledger.core.amounts import Money
 from ledger.core.payments import IN_FLIGHT, PaymentState, Provider, Purpose
 from ledger.core.policy import SYSTEM
-from ledger.database import Prepared
 from ledger.errors import LedgerError, NotFound, ProviderUnavailable
 from ledger.facade import Ledger
 from ledger.gateways import registry
@@ -21,6 +20,7 @@ from ledger.gateways.provider import PaymentFacts, Progress
 from ledger.models import payment
 from ledger.operations.following import STALE, FollowPayment
 from ledger.receipt import Receipt
+from ledger.statements import Prepared
 
 # A payment on its way is asked about when nobody has told of it for so long, the more rarely the older it is; a page
 # that was never made is given up.
