@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 GROUP_MAX = 200
 # Seconds after which the thread ends when nobody came.
 IDLE_SECONDS = 5.0
-# How often, and how many seconds apart, to look whether those who were answered have come back while a group is written.
+# How often, and how many seconds apart, to look whether those who were answered have come back during a write.
 GATHER_SECONDS = 0.0002
 GATHER_LOOKS = 25
 
