@@ -43,7 +43,10 @@ class Coalescer:
         """Book one request; comes back when it is answered, or has to be booked alone."""
         if self._is_idle and self._turn.acquire(blocking=False):
             try:
-                self._book_now([request])
+                # Without company: the same way, from here.
+                group = _Group(self._together, [(request, _nobody)])
+                group.send()
+                group.finish()
             finally:
                 self._turn.release()
             return
@@ -64,14 +67,6 @@ class Coalescer:
                 self._thread = threading.Thread(target=self._serve, name="charges", daemon=True)
                 self._thread.start()
         self._wakes.release()
-
-    def _book_now(self, requests: list[Request]) -> None:
-        """Book requests without company."""
-        sent = self._together.from_memory(requests)
-        if sent is not None and self._together.send(sent):
-            self._together.wait(sent)
-        if left := [one for one in requests if not one.is_answered]:
-            self._together.after_reading(left)
 
     def _serve(self) -> None:
         while True:
@@ -167,6 +162,10 @@ class _Group:
             with _logged():
                 done()
         return is_written
+
+
+def _nobody() -> None:
+    """Who is told when the caller waits itself."""
 
 
 @contextmanager

@@ -167,8 +167,7 @@ class Work:
         """
         begin = "" if self._begun else "BEGIN; "
         self._begun = True
-        answer = self._exec(begin + self._call_text(function, arguments)).get_value(0, 0)
-        return None if answer is None else orjson.loads(answer)
+        return _json(self._exec(begin + self._call_text(function, arguments)))
 
     def call_and_commit(self, function: str, *arguments: Any) -> Any:
         """What a database function answers as JSON, with all that was done before made durable (PostgreSQL only).
@@ -202,8 +201,7 @@ class Work:
         for result in results:
             self._check(result)
         self._begun = False
-        answer = results[0].get_value(0, 0)
-        return None if answer is None else orjson.loads(answer)
+        return _json(results[0])
 
     def queue_call(self, function: str, *arguments: Any) -> None:
         """Add a call whose answer nobody needs; alone in the queue it travels with COMMIT (PostgreSQL only)."""
@@ -293,6 +291,12 @@ class Work:
                 self._driver.execute("BEGIN" if self.is_postgresql else "BEGIN IMMEDIATE")
                 self._begun = True
             yield
+
+
+def _json(result: PGresult) -> Any:
+    """The one value of a result, which is JSON or nothing."""
+    answer = result.get_value(0, 0)
+    return None if answer is None else orjson.loads(answer)
 
 
 def is_transient(error: BaseException | None) -> bool:

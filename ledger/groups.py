@@ -100,30 +100,32 @@ class Group:
         self._uses: dict[tuple[str, str | None], list[Any]] = {}
         self._placed: list[tuple[Known, FoundHold]] = []
 
-    def decide(self, context: Context, one: Request, looked: Looked | None) -> Receipt | None:
-        """Book one request in memory; None when it has to be left to the plain way. Raises why it is refused.
+    def decide(self, context: Context, one: Request, looked: Looked | None) -> None:
+        """Book one request in memory, or leave it to the plain way. Raises why it is refused.
 
         ``looked`` is None when nothing was read: then nobody is told what was booked before, and the database refuses
         what is new only in memory.
         """
         command = one.command
+        if looked is not None and (replay := self._replay(one, looked)) is not None:
+            self.answers.append((one, replay))
+            return
         known = self.accounts.get(command.account)
         if known is None:
             raise NotFound(what="account", id=command.account)
         if not known.is_plain(context.at):
-            return None
+            return
         # What is new gets its id when it is written (ledger/migrations/functions_0005.py).
         context.transaction_id = -len(self.booked) - 1
         outcome = self._act(context, known, command, looked)
         if outcome is None or (looked is None and outcome.nothing_to_do):
-            return None
+            return
         if not outcome.nothing_to_do:
             context.complete(outcome)
             self._note(one, context.posting, outcome.receipt)
             self.booked.append(context.posting)
             self.moved[command.account] = known
         self.answers.append((one, outcome.receipt))
-        return outcome.receipt
 
     def _act(self, context: Context, known: Known, command: Chargeable, looked: Looked | None) -> Outcome | None:
         row_id = -len(self._uses) - 1
@@ -147,7 +149,7 @@ class Group:
         known.holds.pop(command.reference, None)
         return outcome
 
-    def replay(self, one: Request, looked: Looked) -> Receipt | None:
+    def _replay(self, one: Request, looked: Looked) -> Receipt | None:
         """The receipt of a key that is known, given again. Raises KeyReused when it was for something else."""
         if looked.key is not None:
             digest, receipt = looked.key[1], Receipt.from_body(looked.key[2], transaction_id=looked.key[0])

@@ -325,7 +325,7 @@ def send(work: Work, posting: Posting) -> None:
     Large postings are as fast without it, as arrays.
     """
     if work.is_postgresql and len(posting.entries) <= _FUNCTION_MAX_ENTRIES:
-        send_together(work, [posting])
+        work.queue_call(POST, body_of([posting]))
         return
     work.queue(_INSERT_TRANSACTION, posting.transaction)
     for values in posting.batches:
@@ -343,11 +343,6 @@ def send(work: Work, posting: Posting) -> None:
     for account_id, available, held, owed in posting.account_moves:
         work.queue(_MOVE_ACCOUNT, {"account_id": account_id, "available": available, "held": held, "owed": owed})
     work.queue_rows(usage_daily, DAY_COLUMNS, posting.days, on_conflict=_ADD_TO_DAY)
-
-
-def send_together(work: Work, postings: Sequence[Posting]) -> None:
-    """Queue several postings at once by the database function `post_to_ledger`; PostgreSQL only."""
-    work.queue_call(POST, body_of(postings))
 
 
 def body_of(

@@ -152,10 +152,7 @@ class Together:
             try:
                 if faults := one.faults(context.at):
                     raise InvalidCommand(faults)
-                if (replay := group.replay(one, looked)) is None:
-                    group.decide(context, one, looked)
-                else:
-                    group.answers.append((one, replay))
+                group.decide(context, one, looked)
             except LedgerCorrupt:
                 raise
             except LedgerError as refusal:

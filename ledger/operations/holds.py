@@ -182,9 +182,7 @@ def place_hold(context: Context, command: PlaceHold) -> Outcome:
     return place(context, state, command, _found(rows) if rows else None, context.work.ids_of(ids)[0])
 
 
-def place(
-    context: Context, state: AccountState, command: PlaceHold, found: "FoundHold | None", hold_id: int
-) -> Outcome:
+def place(context: Context, state: AccountState, command: PlaceHold, found: FoundHold | None, hold_id: int) -> Outcome:
     """Place a hold on a locked account; ``found`` is the hold of that reference, if there is one."""
     before = Before.of(state, context.at)
     if found is not None:
@@ -239,7 +237,7 @@ def capture(
     context: Context,
     state: AccountState,
     command: CaptureHold,
-    found: "FoundHold",
+    found: FoundHold,
     known: Sequence[Any] | None,
     row_id: int,
 ) -> Outcome:
