@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 import sqlalchemy as sa
 
-from ledger import Ledger
+from ledger import SYSTEM, Ledger, PlaceHold
 from ledger.clock import FixedClock
 from ledger.reconcile import Finding, reconcile
 from tests.kit.factories import adjust, extend, grant, open_account, price_feature, top_up, use
@@ -32,7 +32,7 @@ def tamper(ledger: Ledger, statement: str) -> None:
     """Change the books behind the ledger's back, as nobody may: triggers and checks are taken away for it."""
     with ledger.database.engine.begin() as connection:
         if ledger.database.is_sqlite:
-            for table in ("entry", "usage_event"):
+            for table in ("entry", "usage_event", "transaction", "hold_part"):
                 connection.execute(sa.text(f"DROP TRIGGER append_only_{table}_update"))
             connection.execute(sa.text("PRAGMA ignore_check_constraints=ON"))
         else:
@@ -112,3 +112,35 @@ def test_sound_books_have_no_findings(lively: Ledger) -> None:
 def test_a_planted_fault_is_found(lively: Ledger, statement: str, checks: set[str]) -> None:
     tamper(lively, statement)
     assert {finding.check for finding in findings(lively)} == checks
+
+
+@pytest.mark.parametrize(
+    ("statement", "check"),
+    [
+        (
+            "UPDATE \"transaction\" SET account_id = 9999 WHERE kind = 'open_account'",
+            "transactions are of an account that exists",
+        ),
+        (
+            'UPDATE hold SET made_by_id = (SELECT max(id) FROM "transaction" WHERE account_id = 2) '
+            "WHERE account_id = 1",
+            "holds are of their account's transactions and batches",
+        ),
+        (
+            "UPDATE hold SET made_by_id = 9999 WHERE account_id = 1",
+            "holds are of their account's transactions and batches",
+        ),
+        (
+            "UPDATE hold_part SET batch_id = (SELECT max(id) FROM batch WHERE account_id = 2)",
+            "holds are of their account's transactions and batches",
+        ),
+    ],
+    ids=["nobody's", "another's", "no transaction", "another's batch"],
+)
+def test_what_no_foreign_key_holds_together_is_looked_at(lively: Ledger, statement: str, check: str) -> None:
+    with lively.database.reader.connect() as connection:
+        first = connection.execute(sa.text("SELECT external_id FROM account WHERE id = 1")).scalar_one()
+    lively.execute(PlaceHold(first, "job", "images", 1_000_000), actor=SYSTEM, key="job")
+    assert findings(lively) == ()
+    tamper(lively, statement)
+    assert {finding.check for finding in findings(lively)} == {check}
