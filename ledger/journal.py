@@ -55,10 +55,10 @@ class AccountState:
 
     def balance_micro(self, at: datetime) -> int:
         """Credits that may still be used, held and not yet effective ones included; of expired batches what is held."""
-        found = 0
-        for b in self.batches.values():
-            found += b.remaining_micro if b.expires_at is None or at < b.expires_at else b.held_micro
-        return found
+        return sum(
+            b.remaining_micro if b.expires_at is None or at < b.expires_at else b.held_micro
+            for b in self.batches.values()
+        )
 
 
 @dataclass(frozen=True, slots=True)
