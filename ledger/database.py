@@ -27,6 +27,8 @@ from ledger.statements import Prepared, array_text, insert_many, next_ids
 # What the drivers raise, bare or through SQLAlchemy.
 DRIVER_ERRORS = (psycopg.Error, sqlite3.Error, sa.exc.DBAPIError, sa.exc.TimeoutError)
 _PG_OPTIONS = "-c timezone=UTC -c jit=off -c lock_timeout=10s"
+# Charges in company wait less, because all of them wait for the one account that somebody else keeps locked.
+_PG_COMPANY_OPTIONS = f"{_PG_OPTIONS} -c lock_timeout=100ms"
 # Reads are planned for the values they ask with. Writes are not: every foreign key check would be planned anew, which
 # cost twice as much as the write itself (docs/benchmarks.md).
 _PG_READ_OPTIONS = f"{_PG_OPTIONS} -c plan_cache_mode=force_custom_plan -c default_transaction_read_only=on"
@@ -40,23 +42,16 @@ class Database:
         self.url = address
         self.is_sqlite = address.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            self.engine = self._works = sa.create_engine(address)
+            self.engine = self._works = self._company = sa.create_engine(address)
             self.reader = sa.create_engine(address)
             sa.event.listen(self.engine, "connect", _sqlite_writer)
             sa.event.listen(self.engine, "begin", _sqlite_begin)
             sa.event.listen(self.reader, "connect", _sqlite_reader)
         elif address.get_backend_name() == "postgresql":
-            options = {"options": _PG_OPTIONS}
-            self.engine = sa.create_engine(address, connect_args=options)
-            # Units of work say BEGIN and COMMIT themselves, so that neither costs a round trip of its own.
-            self._works = sa.create_engine(
-                address,
-                connect_args=options,
-                isolation_level="AUTOCOMMIT",
-                pool_size=10,
-                max_overflow=20,
-                pool_reset_on_return=None,
-            )
+            self.engine = sa.create_engine(address, connect_args={"options": _PG_OPTIONS})
+            self._works = _engine_of_works(address, _PG_OPTIONS, pool_size=10, max_overflow=20)
+            # One group that is being written, and one that reads before it can be.
+            self._company = _engine_of_works(address, _PG_COMPANY_OPTIONS, pool_size=2, max_overflow=1)
             read_only = {"options": _PG_READ_OPTIONS}
             # A reader asks first whether its connection lives: a restart of the server costs nobody a page.
             self.reader = sa.create_engine(
@@ -67,35 +62,38 @@ class Database:
         self._turn = threading.Lock() if self.is_sqlite else None
 
     @contextmanager
-    def work(self) -> Iterator["Work"]:
-        """A unit of work on a connection of its own: nothing stays unless `Work.commit` was called."""
-        if self._turn is not None:
-            # One writer at a time inside the process: waiting here is fair, waiting in SQLite is not.
-            with self._turn, self._work() as work:
-                yield work
-        else:
-            with self._work() as work:
-                yield work
+    def work(self, *, in_company: bool = False) -> Iterator["Work"]:
+        """A unit of work on a connection of its own: nothing stays unless `Work.commit` was called.
+
+        ``in_company``: for several callers at once, who give up soon when somebody else keeps an account locked.
+        """
+        # One writer at a time inside the process: waiting here is fair, waiting in SQLite is not.
+        with self._turn or nullcontext(), self._work(self._company if in_company else self._works) as work:
+            yield work
 
     @contextmanager
-    def _work(self) -> Iterator["Work"]:
-        pooled = self._works.raw_connection()
+    def _work(self, engine: sa.Engine) -> Iterator["Work"]:
+        pooled = engine.raw_connection()
         driver = pooled.driver_connection
         assert driver is not None
-        work = Work(driver, self._works.dialect)
+        work = Work(driver, engine.dialect)
         try:
             yield work
         finally:
+            is_lost = False
             try:
                 work.rollback()
             except (psycopg.Error, sqlite3.Error):
                 # A connection that cannot even roll back is dead; its transaction ended with it.
+                is_lost = True
+            # Nobody waited for an answer: the next one must not get this connection.
+            is_busy = not self.is_sqlite and driver.pgconn.transaction_status != TransactionStatus.IDLE
+            if is_lost or is_busy:
                 pooled.invalidate()
-            else:
-                # The server went away, or nobody waited for its answer: the next one must not get this connection.
-                if not self.is_sqlite and (driver.closed or driver.pgconn.transaction_status != TransactionStatus.IDLE):
-                    pooled.invalidate()
             pooled.close()
+            if is_lost or (is_busy and driver.closed):
+                # The server went away, and with it those that wait in the pool.
+                engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -105,8 +103,20 @@ class Database:
 
     def dispose(self) -> None:
         """Close every connection."""
-        for engine in {self.engine, self._works, self.reader}:
+        for engine in {self.engine, self._works, self._company, self.reader}:
             engine.dispose()
+
+
+def _engine_of_works(address: sa.URL, options: str, *, pool_size: int, max_overflow: int) -> sa.Engine:
+    # Units of work say BEGIN and COMMIT themselves, so that neither costs a round trip of its own.
+    return sa.create_engine(
+        address,
+        connect_args={"options": options},
+        isolation_level="AUTOCOMMIT",
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_reset_on_return=None,
+    )
 
 
 @contextmanager

@@ -82,18 +82,14 @@ class Ledger:
         if self._coalescer is not None and isinstance(command, CHARGEABLE):
             request = Request(command, actor, key, digest)
             self._coalescer.book(request)
-            if request.refusal is not None:
-                raise request.refusal
-            if request.receipt is not None:
-                return request.receipt
-        return self._carry_out(lambda work: self._attempt(work, command, actor=actor, key=key, digest=digest))
+            return self.answer(request)
+        return self._book_alone(command, actor=actor, key=key, digest=digest)
 
     def charge_soon(self, command: Chargeable, *, actor: Actor, key: str, done: Callable[[], None]) -> Request:
         """Have a charge or a hold booked together with others that come in the same moment.
 
         For who has many callers and no thread for each, such as an event loop. ``done`` is called, by another thread or
-        at once, when the request carries its receipt or refusal; when it carries neither, `execute` has to book it.
-        Raises what needs no database to see, as `execute` does.
+        at once, when `answer` has the answer. Raises what needs no database to see, as `execute` does.
         """
         self._check(command, actor, key)
         request = Request(command, actor, key, digest_of(command))
@@ -102,6 +98,18 @@ class Ledger:
         else:
             self._coalescer.queue(request, done)
         return request
+
+    def answer(self, request: Request) -> Receipt:
+        """The receipt of a request of `charge_soon` that is done. Raises as `execute` does.
+
+        One that carries neither receipt nor refusal was not for company: it is booked here and now, however long the
+        database takes.
+        """
+        if request.refusal is not None:
+            raise request.refusal
+        if request.receipt is not None:
+            return request.receipt
+        return self._book_alone(request.command, actor=request.actor, key=request.key, digest=request.digest)
 
     def preview(self, command: Command, *, actor: Actor) -> Receipt:
         """The exact effect of a command, found by carrying it out and rolling it back. Raises as `execute` does.
@@ -127,6 +135,9 @@ class Ledger:
         # The unit of work ends without a commit.
         return self._carry_out(attempt)
 
+    def _book_alone(self, command: Command, *, actor: Actor, key: str, digest: str) -> Receipt:
+        return self._carry_out(lambda work: self._attempt(work, command, actor=actor, key=key, digest=digest))
+
     def _carry_out(self, attempt: Callable[[Work], Receipt]) -> Receipt:
         for number in range(_ATTEMPTS):
             if number:
@@ -136,8 +147,10 @@ class Ledger:
                     return attempt(work)
             except DRIVER_ERRORS as error:
                 cause: BaseException | None = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-                # A unique violation means that somebody used the key in the same instant: look again, and replay.
+                # A unique violation means that somebody used the key in the same instant: look again, and replay. So it
+                # is after a lost connection, once: the server may be back already, and the key tells what was booked.
                 retry = is_transient(cause) or isinstance(cause, psycopg.errors.UniqueViolation)
+                retry = retry or (number == 0 and isinstance(cause, psycopg.OperationalError))
                 if number + 1 == _ATTEMPTS or not retry:
                     if isinstance(cause, _NO_ANSWER):
                         raise Unavailable(what="database", detail=type(cause).__name__) from error

@@ -39,7 +39,7 @@ class Sent:
     def send(self, database: Database) -> None:
         """Let the database begin; `wait` ends it. Raises what the driver raises."""
         with ExitStack() as stack:
-            self._work = stack.enter_context(database.work())
+            self._work = stack.enter_context(database.work(in_company=True))
             self._work.start_call(POST, self._body)
             self._stack = stack.pop_all()
 
@@ -125,12 +125,13 @@ class Together:
 
     def after_reading(self, requests: list[Request]) -> None:
         """Book what was not booked from memory; what stays unanswered has to be booked alone."""
-        # A deadlock, a key used elsewhere in the same instant, a lost connection: each caller finds out by itself.
+        # A deadlock, a key used elsewhere in the same instant, a lost connection, an account that somebody else keeps
+        # locked: each caller finds out by itself.
         with suppress(*DRIVER_ERRORS):
             self._after_reading(requests)
 
     def _after_reading(self, requests: list[Request]) -> None:
-        with self._database.work() as work:
+        with self._database.work(in_company=True) as work:
             loaded = Loaded(work, requests, self._memory)
             group, refusals = self._decided_under_locks(work, requests, loaded)
             if group.booked:

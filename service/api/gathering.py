@@ -27,12 +27,9 @@ class Gatherer:
         waits: asyncio.Future[None] = loop.create_future()
         request = self._ledger.charge_soon(command, actor=actor, key=key, done=partial(self._end, loop, waits))
         await waits
-        if request.refusal is not None:
-            raise request.refusal
-        if request.receipt is not None:
-            return request.receipt
-        # Out of the ordinary: the plain way.
-        return await run_in_threadpool(self._ledger.execute, command, actor=actor, key=key)
+        if request.is_answered:
+            return self._ledger.answer(request)
+        return await run_in_threadpool(self._ledger.answer, request)
 
     def _end(self, loop: asyncio.AbstractEventLoop, waits: asyncio.Future[None]) -> None:
         self._ended.append(waits)

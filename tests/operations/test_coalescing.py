@@ -217,6 +217,32 @@ def test_many_callers_never_overspend_one_account(shared: Ledger) -> None:
     assert audit(shared) == []
 
 
+def test_an_account_that_is_locked_long_keeps_only_its_own_callers_waiting(shared: Ledger, postgres_url: str) -> None:
+    address = postgres_url.replace("+psycopg", "")
+    with (
+        psycopg.connect(address) as somebody,
+        psycopg.connect(address, autocommit=True) as watcher,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        somebody.execute("SELECT FROM account WHERE external_id = 'acme' FOR UPDATE")
+
+        def charge(number: int) -> Any:
+            account = "zeta" if number else "acme"
+            return shared.execute(usage(f"l{number}", account=account), actor=SYSTEM, key=f"l{number}")
+
+        locked_out = pool.submit(charge, 0)
+        while not watcher.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount:
+            assert not locked_out.done()
+        # Far less than what a caller of the locked account waits (ledger/database.py).
+        others = [pool.submit(charge, number) for number in range(1, 8)]
+        assert not any(one.result(timeout=5).replayed for one in others)
+        assert not locked_out.done()
+        somebody.rollback()
+        assert not locked_out.result(timeout=5).replayed
+    assert len(all_rows(shared)["usage_event"]) == 8
+    assert audit(shared) == []
+
+
 def test_a_group_whose_commit_is_lost_is_booked_again_and_replayed(
     shared: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -119,7 +120,7 @@ def test_what_was_acknowledged_is_on_the_disk(ledger: Ledger) -> None:
             assert "session" not in connection.exec_driver_sql(sources).scalars().all()
 
 
-def test_a_lost_connection_is_told_once_and_then_replaced(used: Ledger) -> None:
+def test_lost_connections_are_replaced_and_nobody_has_to_ask_again(used: Ledger) -> None:
     if used.database.is_sqlite:
         pytest.skip("there is no server to lose")
 
@@ -132,13 +133,19 @@ def test_a_lost_connection_is_told_once_and_then_replaced(used: Ledger) -> None:
         # The reader notices by itself; this is about the connections that write.
         used.database.reader.dispose()
 
-    lose_connections()
-    with pytest.raises(Unavailable, match="safe to try again with the same key"):
-        grant(used, credits=1)
-    grant(used, credits=1)
-    # A charge has a second way anyway.
-    lose_connections()
-    assert not use(used).replayed
+    for act in (grant, use, grant, use):
+        lose_connections()
+        assert not act(used).replayed
+
+
+def test_a_database_that_stays_away_is_told(used: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(**_: Any) -> Any:
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr(used.database, "work", away)
+    for act in (grant, use):
+        with pytest.raises(Unavailable, match="safe to try again with the same key"):
+            act(used)
 
 
 def test_an_address_without_a_ledger_says_what_to_run(empty_postgres_url: str, tmp_path: Any) -> None:
