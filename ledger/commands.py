@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
+import orjson
+
 from ledger.core.amounts import MAX_MICRO
 from ledger.core.policy import Permission
 from ledger.errors import Fault
@@ -13,6 +15,8 @@ from ledger.receipt import Receipt
 
 NOTE_MIN_CHARS = 10
 TEXT_MAX_CHARS = 500
+DETAILS_MAX_BYTES = 20_000
+_PLAIN_JSON = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 # Years in which instants can lie: wide enough for everybody, narrow enough for every calendar and time zone.
 YEARS = range(1970, 3000)
 # Controls, halves of characters and line separators; and what makes a text read backwards on the screen.
@@ -133,4 +137,18 @@ def instant_faults(name: str, at: datetime | None) -> list[Fault]:
         return [Fault(name, "has no time zone; give an offset such as +00:00")]
     if at.year not in YEARS:
         return [Fault(name, f"must lie between the years {YEARS[0]} and {YEARS[-1]}")]
+    return []
+
+
+def details_faults(details: dict[str, Any] | None) -> list[Fault]:
+    """Faults of what callers keep beside a row: JSON that both databases give back as it was."""
+    try:
+        # NaN and infinity would become null; dates and other objects texts.
+        body = orjson.dumps(details, option=_PLAIN_JSON)
+    except orjson.JSONEncodeError as error:
+        return [Fault("details", f"must be plain JSON with texts as names and integers of 64 bits: {error}")]
+    if len(body) > DETAILS_MAX_BYTES:
+        return [Fault("details", f"take {len(body):,} bytes as JSON, at most {DETAILS_MAX_BYTES:,} are allowed")]
+    if b"\\u0000" in body or orjson.loads(body) != details:
+        return [Fault("details", "contain what JSON cannot keep as it is, such as NaN, a tuple or a NUL character")]
     return []

@@ -43,7 +43,7 @@ class Database:
         self.is_sqlite = address.get_backend_name() == "sqlite"
         if self.is_sqlite:
             self.engine = self._works = self._company = sa.create_engine(address)
-            self.reader = sa.create_engine(address)
+            self.reader = sa.create_engine(address, json_deserializer=orjson.loads)
             sa.event.listen(self.engine, "connect", _sqlite_writer)
             sa.event.listen(self.engine, "begin", _sqlite_begin)
             sa.event.listen(self.reader, "connect", _sqlite_reader)
@@ -55,7 +55,12 @@ class Database:
             read_only = {"options": _PG_READ_OPTIONS}
             # A reader asks first whether its connection lives: a restart of the server costs nobody a page.
             self.reader = sa.create_engine(
-                address, connect_args=read_only, pool_size=10, max_overflow=20, pool_pre_ping=True
+                address,
+                connect_args=read_only,
+                pool_size=10,
+                max_overflow=20,
+                pool_pre_ping=True,
+                json_deserializer=orjson.loads,
             )
         else:
             raise ValueError(f"{address.get_backend_name()} is not supported; use sqlite or postgresql")

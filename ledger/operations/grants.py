@@ -11,6 +11,7 @@ from ledger.commands import (
     Outcome,
     Reason,
     amount_faults,
+    details_faults,
     effect,
     instant_faults,
     text_faults,
@@ -59,6 +60,7 @@ class IssueGrant(Command):
             found.append(Fault("credit_type", "purchased credits come from a top-up, not from a grant"))
         for feature in self.features:
             found += text_faults("features", feature, longest=120)
+        found += details_faults(self.details)
         return found + shelf_faults(self.campaign, self.source, self.effective_at, self.priority)
 
 

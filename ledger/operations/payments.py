@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from ledger.commands import Command, Outcome, Reason, amount_faults, text_faults
+from ledger.commands import Command, Outcome, Reason, amount_faults, details_faults, text_faults
 from ledger.context import Context, Read, Rows
 from ledger.core.amounts import MAX_MICRO, Money, micro_to_text
 from ledger.core.packages import Package
@@ -48,6 +48,7 @@ class RecordTopUp(Command):
         found += text_faults("package", self.package, required=False, longest=120)
         if not 0 < self.price.cents <= MAX_MICRO:
             found.append(Fault("price", "must be more than 0; give free credits as a grant"))
+        found += details_faults(self.details)
         return found + shelf_faults(self.campaign, self.source, self.effective_at, self.priority)
 
 

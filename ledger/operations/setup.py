@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 
-from ledger.commands import Before, Command, Outcome, effect, text_faults
+from ledger.commands import Before, Command, Outcome, details_faults, effect, text_faults
 from ledger.context import Context, Read, Rows
 from ledger.core.policy import Permission
 from ledger.core.records import AccountKind, AccountType
@@ -208,7 +208,7 @@ def _profile_faults(command: OpenAccount | ChangeCustomer) -> list[Fault]:
         found += text_faults(name, getattr(command, name) or "", required=False)
     if command.email and "@" not in command.email:
         found.append(Fault("email", f"{command.email!r} is not an e-mail address"))
-    return found
+    return found + details_faults(command.details)
 
 
 def _zone_faults(zone: str) -> list[Fault]:

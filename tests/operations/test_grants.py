@@ -202,7 +202,20 @@ FAULTS = [
         {"amount", "priority", "reason", "note", "campaign"},
         id="all-faults-at-once",
     ),
-    pytest.param(make_top_up(price=Money(0, "EUR")), {"price"}, id="free-top-up"),
+    *(
+        pytest.param(make_grant(details=details), {"details"}, id=f"details-{name}")
+        for name, details in {
+            "number-beyond-64-bits": {"n": 2**64},
+            "nan": {"n": float("nan")},
+            "nul": {"text": "\x00"},
+            "half-a-character": {"text": "\ud800"},
+            "instant": {"at": datetime(2026, 4, 1, tzinfo=UTC)},
+            "tuple": {"of": (1, 2)},
+            "name-that-is-no-text": {1: "one"},
+            "long": {"text": "x" * 20_000},
+        }.items()
+    ),
+    pytest.param(make_top_up(price=Money(0, "EUR"), details={"n": 2**64}), {"price", "details"}, id="free-top-up"),
     pytest.param(make_top_up(reference="  "), {"reference"}, id="no-reference"),
     pytest.param(make_top_up(amount_micro=-5), {"amount"}, id="top-up-below-zero"),
     pytest.param(make_top_up(expires_on=date(2026, 3, 9)), {"expires_on"}, id="top-up-expired-already"),
@@ -287,11 +300,11 @@ def test_a_key_called_preview_does_not_disturb_previews(ledger: Ledger, admin: A
 
 def test_details_are_kept_as_they_were_given(ledger: Ledger, admin: Actor) -> None:
     open_account(ledger)
-    details = {"b": [1, 2.5, None, True], "a": {"text": "Ünïcode ✓ ' \" \\ %s :x"}}
+    details = {"b": [1, 2.5, None, True], "c": [2**64 - 1, -(2**63)], "a": {"text": "Ünïcode ✓ ' \" \\ %s :x"}}
     ledger.execute(make_grant(details=details), actor=admin, key="k")
     assert all_rows(ledger)["batch"][0]["details"] == details
     # The same content in another order is the same command.
-    turned = {"a": details["a"], "b": details["b"]}
+    turned = dict(reversed(details.items()))
     assert ledger.execute(make_grant(details=turned), actor=admin, key="k").replayed
 
 
