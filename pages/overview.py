@@ -7,18 +7,15 @@ import streamlit as st
 
 from analytics import burn, charts, frames, kpis
 from analytics.depletion import Cause
-from analytics.figures import Unit
-from analytics.frames import SOON_DAYS
 from analytics.periods import Period
 from ledger import Permission
-from pages.ui import address, advice, first_steps, outlook, parts, period, pictures, portfolio
+from pages.ui import address, advice, first_steps, outlook, overview_tiles, parts, period, pictures, portfolio
 from pages.ui.figures import kpi_tile, number_text, rough_text
 from pages.ui.guard import Visit, guard
 from pages.ui.links import customer_link, entries_link
-from pages.ui.text import credit_help, credit_text, days_text, escape, money_text
+from pages.ui.text import credit_text, days_text, escape
 
 CHART_DAYS = 30
-RUN_OUT_DAYS = 14
 WASTE_DAYS = 90
 SHOWN = 5
 FAILED_DAYS = 7
@@ -45,7 +42,7 @@ def main(visit: Visit) -> None:
         until=max(shown.until, *(one.until for one in periods)),
     )
     failed(visit)
-    tiles(visit, customers, fleet, waste)
+    overview_tiles.draw(visit, customers, fleet, waste, waste_days=WASTE_DAYS)
     # Below each other where names would be cut off side by side.
     with st.grid(2, min_column_width=400, gap="medium"):
         with st.container():
@@ -89,57 +86,6 @@ def failed(visit: Visit) -> None:
                 query_params=address.link(tab="E-mail log", mails="undelivered"),
                 width="content",
             )
-
-
-def tiles(visit: Visit, customers: pd.DataFrame, fleet: outlook.Fleet, waste: pd.DataFrame) -> None:
-    balance, available, held = (
-        int(customers[name].sum()) for name in ("balance_micro", "available_micro", "held_micro")
-    )
-    values = portfolio.held(visit, customers, within_days=WASTE_DAYS).value_cents
-    money = " · ".join(money_text(cents, currency, visit.locale) for currency, cents in values.items())
-    soon = waste[waste["days_left"] <= SOON_DAYS]
-    ending, lost = int(soon["left_micro"].sum()), int(soon["wasted_micro"].sum())
-    later = balance - available - held
-    out = running_out(visit, fleet)
-    with st.grid(4, min_column_width=200):
-        parts.tile(
-            "Outstanding credits",
-            credit_text(balance, visit.locale),
-            help=credit_help(balance),
-            note=f"Paid for: {escape(money)}" if money else "Nothing of it was paid for",
-        )
-        parts.tile(
-            "Available now",
-            credit_text(available, visit.locale),
-            help=credit_help(available),
-            note=f"Held {credit_text(held, visit.locale)} · usable later {credit_text(later, visit.locale)}",
-        )
-        parts.tile(
-            f"Expiring within {SOON_DAYS} days",
-            credit_text(ending, visit.locale),
-            help=credit_help(ending),
-            note=f"{rough_text(lost, visit.locale)} unused at today's pace",
-        )
-        parts.tile(
-            f"Out within {RUN_OUT_DAYS} days",
-            number_text(len(out), Unit.COUNT, visit.locale) if fleet.computed else None,
-            help="Customers with credits whose likely run-out day is that close",
-            absent="No forecast has been computed yet.",
-            note=f"Of {fleet.computed:,} with a forecast" if fleet.computed else "",
-        )
-        if visit.may(Permission.DECIDE_APPROVAL):
-            waiting = visit.ask(frames.count_approvals_waiting, not_requester=visit.actor.id)
-            parts.tile(
-                "Approvals waiting for me",
-                number_text(waiting, Unit.COUNT, visit.locale),
-                note="Asked for by others",
-                page=("credits/approvals.py", "Approvals", ":material/how_to_reg:"),
-            )
-
-
-def running_out(visit: Visit, fleet: outlook.Fleet) -> pd.DataFrame:
-    limit = pd.Timestamp(visit.today + timedelta(days=RUN_OUT_DAYS - 1))
-    return fleet.frame[~fleet.frame["is_out"] & (fleet.frame["likely"] <= limit)]
 
 
 def kpi_tiles(

@@ -192,3 +192,14 @@ def test_forecasts_absent_are_said_so_present_ones_are_listed_with_one_chosen(pa
 def test_forecasts_of_another_day_are_shown_and_said_to_be_old(pages: Pages) -> None:
     refresh(pages.ledger, processes=1, accounts=["cus_acme"])
     assert "1 of 2 customers have no forecast" in said(pages.open("finance/forecasts.py"))
+
+
+@pytest.mark.parametrize(
+    ("who", "last"), [("ada", "Approvals waiting for me"), ("max", "My requests waiting"), ("fiona", "Findings open")]
+)
+def test_overview_has_six_tiles_of_which_the_last_is_the_readers_own_work(pages: Pages, who: str, last: str) -> None:
+    app = pages.open("overview.py", who=who)
+    assert not app.exception
+    first_six = [metric.label for metric in app.metric][:6]
+    assert first_six[4:] == ["Alerts open", last]
+    assert tiles(app)[last] == "0"
