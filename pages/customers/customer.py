@@ -14,6 +14,7 @@ from pages.ui import (
     customer_money,
     customer_overview,
     customer_plan,
+    customer_profile,
     customer_usage,
     jump,
     outlook,
@@ -33,12 +34,14 @@ TABS = {
     "History": customer_history.draw,
     "Holds": customer_holds.draw,
     "Alerts": customer_alerts.draw,
+    "Profile": customer_profile.draw,
 }
-# Permission, page, label, icon.
-ACTS = (
-    (Permission.RECORD_TOP_UP, "credits/top_ups.py", "Top up", ":material/payments:"),
-    (Permission.ISSUE_GRANT, "credits/grants.py", "Grant", ":material/redeem:"),
-    (Permission.ADJUST_BALANCE, "credits/adjustments.py", "Adjust", ":material/build:"),
+# Permission, page, label, icon, and what else the link says.
+ACTS: tuple[tuple[Permission, str, str, str, dict[str, str]], ...] = (
+    (Permission.RECORD_TOP_UP, "credits/top_ups.py", "Top up", ":material/payments:", {}),
+    (Permission.ISSUE_GRANT, "credits/grants.py", "Grant", ":material/redeem:", {}),
+    (Permission.ADJUST_BALANCE, "credits/adjustments.py", "Adjust", ":material/build:", {}),
+    (Permission.TRANSFER, "credits/adjustments.py", "Transfer", ":material/move_up:", {"kind": "transfer"}),
 )
 
 
@@ -95,9 +98,9 @@ def who_it_is(visit: Visit, customer: frames.Customer) -> DeltaGenerator:
     acts = st.container(horizontal=True, vertical_alignment="center")
     with acts:
         st.code(customer.account, language=None, width="content")
-        for permission, page, label, icon in ACTS:
+        for permission, page, label, icon, more in ACTS:
             if visit.may_start(permission):
-                st.page_link(page, label=label, icon=icon, query_params=address.link(customer=customer.account))
+                st.page_link(page, label=label, icon=icon, query_params=address.link(customer=customer.account, **more))
     return acts
 
 

@@ -8,8 +8,9 @@ import streamlit as st
 from analytics import charts, frames, kpis
 from analytics.frames import SOON_DAYS
 from ledger import AccountType, Permission
-from pages.ui import address, customer_table, first_steps, links, outlook, parts, portfolio
+from pages.ui import address, customer_forms, customer_table, first_steps, forms, links, outlook, parts, portfolio
 from pages.ui.guard import Visit, guard
+from pages.ui.review import receipt_panel, review
 from pages.ui.text import credit_text, escape, money_text
 
 PER_PAGE = 100
@@ -42,14 +43,15 @@ def main(visit: Visit) -> None:
     parts.header(visit, "Customers")
     if customers.empty:
         first_steps.checklist(visit, customers)
-        return
-    if chosen.empty:
+    elif chosen.empty:
         parts.nothing_matches(words, clear=address.clear(*FILTERS), what="No customer")
-        return
-    _, column, ascending = SORTS[sort]
-    chosen = chosen.sort_values([column, "account"], ascending=[ascending, True], ignore_index=True)
-    listed(visit, chosen, fleet, resets=(*words, sort))
-    outlook.missing_note(visit, fleet)
+    else:
+        _, column, ascending = SORTS[sort]
+        chosen = chosen.sort_values([column, "account"], ascending=[ascending, True], ignore_index=True)
+        listed(visit, chosen, fleet, resets=(*words, sort))
+        outlook.missing_note(visit, fleet)
+    if visit.may(Permission.MANAGE_CUSTOMERS):
+        open_another(visit, is_first=customers.empty)
 
 
 def picked(visit: Visit, customers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -121,6 +123,28 @@ def listed(visit: Visit, chosen: pd.DataFrame, fleet: outlook.Fleet, *, resets: 
             height="content",
         )
     links.follow("customers", shown["account"])
+
+
+def open_another(visit: Visit, *, is_first: bool) -> None:
+    """The form that opens a customer or a lead."""
+    panel = st.expander(
+        "Open a customer", expanded=is_first, key="open-customer", on_change="rerun", icon=":material/person_add:"
+    )
+    if not panel.open:
+        return
+    with panel:
+        form = forms.open_form(visit, "open_customer")
+        receipt = forms.outcome(form)
+        if receipt is not None:
+            name = forms.customer_names(visit).get(receipt.account or "", "")
+            receipt_panel(form, receipt, done="Opened.", name=name)
+            return
+        forms.offer_draft(form)
+        left, right = forms.columns()
+        with left:
+            command, act = customer_forms.open_fields(form)
+        with right:
+            review(form, command, act)
 
 
 visit = guard(Permission.VIEW_CUSTOMER)

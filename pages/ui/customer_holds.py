@@ -11,6 +11,7 @@ from analytics import frames
 from ledger import MICRO, Permission
 from ledger.core.holds import DISPUTE_FEATURE
 from pages.ui import address, drawer, parts
+from pages.ui.corrections import hold
 from pages.ui.customer_overview import View
 from pages.ui.text import credit_text, instant_text
 
@@ -59,6 +60,7 @@ def _open_holds(view: View, totals: str) -> None:
         columns["member"] = st.column_config.TextColumn("Member", width=110)
     if visit.may_start(Permission.MANAGE_HOLDS):
         columns["release"] = st.column_config.ButtonColumn("Release", key="hold-release", width=95)
+    frozen = [hold.is_frozen(row) for row in found.to_dict("records")]
     columns["open"] = st.column_config.ButtonColumn("Entry", key="hold-open", on_click=open_row, width=80)
     columns["actor"] = st.column_config.TextColumn("Placed by", width=130)
     columns["placed_at"] = parts.instant_column("Placed", visit.zone)
@@ -68,7 +70,7 @@ def _open_holds(view: View, totals: str) -> None:
         age=[_age(visit.at - placed) for placed in found["placed_at"]],
         ends=[_ends(view, at) for at in found["expires_at"]],
         open="Open",
-        release="Release",
+        release=[None if is_frozen else "Release" for is_frozen in frozen],
     )
     parts.table(
         shown,
@@ -79,6 +81,8 @@ def _open_holds(view: View, totals: str) -> None:
         height="content",
         download=parts.Download(visit, "holds", lambda: _exported(view), whose=view.account),
     )
+    if any(frozen):
+        st.caption(hold.FROZEN_WORDS)
     click = st.session_state.get("hold-release")
     if click is not None:
         reference = str(found.iloc[click["row"]]["reference"])

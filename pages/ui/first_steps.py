@@ -29,6 +29,7 @@ def checklist(visit: Visit, customers: pd.DataFrame) -> None:
     if not visit.may(Permission.ISSUE_GRANT):
         st.markdown("An admin sets these up.")
     elif customers.empty:
+        st.page_link("customers/customers.py", label="Open the first customer", icon=":material/person_add:")
         st.markdown("To look around first, `python -m service.cli demo` fills an empty database with a demo company.")
     else:
         st.page_link("credits/grants.py", label="Issue the first credits", icon=":material/redeem:")

@@ -149,13 +149,14 @@ class Form:
         name: str,
         label: str,
         *,
+        default: str = "",
         required: bool = False,
         max_chars: int = 500,
         help: str | None = None,
         placeholder: str | None = None,
     ) -> str:
         """A line of text, without spaces at its ends."""
-        key = self._prepare(name, "", lambda value: isinstance(value, str) and len(value) <= max_chars)
+        key = self._prepare(name, default, lambda value: isinstance(value, str) and len(value) <= max_chars)
         st.text_input(label, key=key, max_chars=max_chars, help=help, placeholder=placeholder, persist_state="session")
         value = str(self._keep(name, key) or "").strip()
         self._need(name, label, value or None, required=required)
@@ -395,8 +396,10 @@ def customer_names(visit: Visit) -> dict[str, str]:
 
 
 def customer_zone(visit: Visit, account: str | None) -> ZoneInfo:
-    """The customer's own zone, in which its credits end; the company's until a customer is chosen."""
-    return visit.zone if account is None else visit.ask(frames.load_customer, account=account).zone
+    """The customer's own zone, in which its credits end; the company's until there is such a customer."""
+    if account is None or account not in customer_names(visit):
+        return visit.zone
+    return visit.ask(frames.load_customer, account=account).zone
 
 
 def new_key(name: str) -> str:

@@ -10,6 +10,8 @@ from ledger import (
     Command,
     CreateReferralCode,
     DefineReferralProgramme,
+    DisableReferralCode,
+    EndReferralProgramme,
     InviteReferral,
     JoinReferral,
     QualifyReferral,
@@ -105,6 +107,25 @@ def _programme(form: Form) -> Made:
     return command, Act(f"Define the programme {escape(label)}", facts=facts)
 
 
+def _end(form: Form) -> Made:
+    found = form.visit.ask(frames.load_programmes)
+    running = found[found["ends_at"].isna() | (found["ends_at"] > form.visit.at)]
+    labels = {str(row.code): f"{row.label} · {row.code}" for row in running.itertuples()}
+    programme = form.select("programme", "Programme", labels)
+    reason = form.reason(codes=REASONS)
+    facts = {"Programme": "Nobody can join any more; who joined before is still rewarded"}
+    command = EndReferralProgramme(programme, reason) if programme else None
+    return command, Act(f"End the programme {escape(labels.get(programme or '', ''))}".strip(), facts=facts)
+
+
+def _disable(form: Form) -> Made:
+    code = form.select("code", "Code", _codes(form))
+    reason = form.reason(codes=REASONS)
+    facts = {"Code": "Nobody can join by it any more; who joined before is still rewarded"}
+    command = DisableReferralCode(code, reason) if code else None
+    return command, Act(f"Disable the code {escape(code or '')}".strip(), facts=facts)
+
+
 def _held(form: Form) -> int | None:
     return _referral(form, form.visit.ask(frames.load_referrals, is_held=True))
 
@@ -137,9 +158,11 @@ def _name(form: Form, account: str | None) -> str:
 KINDS: dict[str, Kind] = {
     "join": Kind("Note who came by a code", "Noted.", _join),
     "qualify": Kind("Reward a purchase", "Booked.", _qualify),
-    "release": Kind("Release", "Released.", _release),
-    "refuse": Kind("Refuse", "Refused.", _refuse),
+    "release": Kind("Release a held one", "Released.", _release),
+    "refuse": Kind("Refuse one", "Refused.", _refuse),
     "invite": Kind("Note an invitation", "Noted.", _invite),
     "code": Kind("New code", "Code created.", _code),
+    "disable": Kind("Disable a code", "Code disabled.", _disable),
     "programme": Kind("New programme", "Programme defined.", _programme),
+    "end": Kind("End a programme", "Programme ended.", _end),
 }

@@ -109,7 +109,7 @@ def test_everybody_sees_referrals_and_only_admins_act(pages: Pages, who: str) ->
     assert bool([one for one in app.button if one.key == "review"]) == (who == "ada")
 
 
-@pytest.mark.parametrize("act", ["join", "qualify", "release", "refuse", "invite", "code", "programme"])
+@pytest.mark.parametrize("act", ["join", "qualify", "release", "refuse", "invite", "code", "disable", "programme", "end"])
 def test_every_form_is_drawn(pages: Pages, act: str) -> None:
     with_referrals(pages.ledger)
     app = pages.open("customers/referrals.py", act=act)
@@ -127,6 +127,26 @@ def test_an_admin_releases_a_held_pair(pages: Pages) -> None:
     assert "Released." in str(confirm(app).success[0].value)
     (row,) = all_rows(pages.ledger)["referral"]
     assert (row["state"], row["held_because"]) == ("joined", "")
+
+
+@pytest.mark.parametrize(
+    ("act", "chosen", "done"),
+    [("end", ("programme", "friends"), "Programme ended."), ("disable", ("code", "ACME"), "Code disabled.")],
+)
+def test_an_admin_ends_a_programme_and_disables_a_code(
+    pages: Pages, act: str, chosen: tuple[str, str], done: str
+) -> None:
+    with_referrals(pages.ledger)
+    app = pages.open("customers/referrals.py", act=act)
+    field(app, "selectbox", chosen[0]).set_value(chosen[1]).run()
+    field(app, "selectbox", "reason").set_value("campaign").run()
+    field(app, "text_input", "note").set_value(NOTE).run()
+    assert done in str(confirm(app).success[0].value)
+    # Nobody can join any more, and the forms offer no code or programme that is over.
+    again = pages.open("customers/referrals.py", act="join")
+    assert field(again, "selectbox", "code").options == []
+    if act == "end":
+        assert field(pages.open("customers/referrals.py", act="end"), "selectbox", "programme").options == []
 
 
 def test_hostile_names_are_shown_as_typed(sqlite_url: str, make_pages: Callable[[str], Pages]) -> None:

@@ -140,6 +140,12 @@ def test_what_somebody_does_at_the_mock_comes_back_as_a_message(pages: Pages, sh
     assert "1 settled" in app.toast[0].value
     assert load_sale(pages.ledger, sale.payment).refunded_cents == selling.CENTS // 2
     app = press(app, "The customer disputes it")
+    frozen = pages.open("credits/adjustments.py", kind="hold", customer="cus_acme")
+    assert "until the provider says how the dispute ended" in said(frozen)
+    assert [one.options for one in frozen.selectbox if one.label == "Hold"] == [[]]
+    holds = pages.open("customers/customer.py", customer="cus_acme", tab="Holds")
+    assert "until the provider says how the dispute ended" in said(holds)
+    assert [frame.value["release"].tolist() for frame in holds.dataframe if "release" in frame.value] == [[None]]
     app = press(app, "We win the dispute")
     assert not app.exception, app.exception
 

@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pandas as pd
+import streamlit as st
 
 from analytics import frames
 from ledger import ExtendHold, Permission, ReleaseHold
+from ledger.core.holds import DISPUTE_FEATURE, DISPUTE_PREFIX
 from ledger.core.lifecycle import end_of_day
 from pages.ui import forms
 from pages.ui.forms import Form
@@ -21,6 +23,7 @@ DONE = "Done."
 REASONS = ("service_problem", "data_correction", "contract", "goodwill", "other")
 WAYS = {"release": "Release it", "extend": "Let it time out later"}
 SHOWN_MAX = 1_000
+FROZEN_WORDS = "Credits of a disputed payment stay set aside until the provider says how the dispute ended."
 
 
 def prefill(params: Mapping[str, str]) -> dict[str, Any]:
@@ -33,8 +36,11 @@ def fields(form: Form) -> tuple[ReleaseHold | ExtendHold | None, str, Act]:
     visit = form.visit
     way = form.choice("way", "With the hold", list(WAYS), words=WAYS)
     account = form.customer()
-    holds = open_holds(visit, account)
+    found = open_holds(visit, account)
+    holds = {one: row for one, row in found.items() if not is_frozen(row)}
     reference = form.select("reference", "Hold", {one: _words(visit, row) for one, row in holds.items()})
+    if len(holds) < len(found):
+        st.caption(FROZEN_WORDS)
     name = forms.customer_names(visit).get(account or "", "")
     if way == "release":
         reason = form.reason(codes=REASONS)
@@ -69,6 +75,11 @@ def open_holds(visit: Visit, account: str | None) -> dict[str, dict[Any, Any]]:
         return {}
     found = visit.ask(frames.load_open_holds, at=visit.at, account=account, limit=SHOWN_MAX)
     return {row["reference"]: row for row in found.to_dict("records")}
+
+
+def is_frozen(row: Mapping[Any, Any]) -> bool:
+    """Whether a dispute keeps a hold, so that the ledger lets nobody end or extend it."""
+    return bool(row["feature"] == DISPUTE_FEATURE and str(row["reference"]).startswith(DISPUTE_PREFIX))
 
 
 def _words(visit: Visit, row: dict[Any, Any]) -> str:
