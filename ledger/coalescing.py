@@ -131,14 +131,14 @@ class _Group:
     def take_back(self) -> None:
         """Forget what was decided: it goes by what never happened."""
         if self._sent is not None:
-            self._together.give_up(self._sent)
+            self._sent.give_up()
             self._sent = None
 
     def send(self) -> None:
         """Let the database write what was decided from memory; what was not is booked here and now."""
         sent, self._sent = self._sent, None
         with _logged():
-            if sent is not None and self._together.send(sent):
+            if sent is not None and sent.send():
                 self._sent = sent
         decided = set() if self._sent is None else self._sent.requests
         if left := [one for one, _ in self._taken if one not in decided]:
@@ -154,7 +154,7 @@ class _Group:
         is_written = self._sent is None
         with _logged():
             if self._sent is not None:
-                is_written = self._together.wait(self._sent)
+                is_written = self._sent.wait()
         if not is_written:
             with _logged():
                 self._together.after_reading([one for one, _ in self._taken if not one.is_answered])

@@ -4,8 +4,8 @@ From memory, the database compares the versions of accounts and catalogue, and r
 Source: docs/decisions/0010.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import cast
 
 from ledger.context import Context
@@ -19,10 +19,13 @@ NewContext = Callable[..., Context]
 
 
 class Sent:
-    """A group that was decided from memory; sent, it is being written while the next one is decided."""
+    """A group that was decided from memory; sent, it is being written while the next one is decided.
 
-    def __init__(self, group: Group, body: str) -> None:
-        self.group, self._body = group, body
+    When it does not come about, what it would have left is forgotten.
+    """
+
+    def __init__(self, group: Group, body: str, database: Database, memory: Memory) -> None:
+        self.group, self._body, self._database, self._memory = group, body, database, memory
         self._stack = ExitStack()
         self._work: Work | None = None
 
@@ -31,28 +34,41 @@ class Sent:
         """Those that it answers."""
         return {one for one, _ in self.group.answers}
 
+    def send(self) -> bool:
+        """Let the database begin, when all predecessors are durable; False when it cannot be sent."""
+        with suppress(*DRIVER_ERRORS), self._or_given_up(), ExitStack() as stack:
+            self._work = stack.enter_context(self._database.work(in_company=True))
+            self._work.start_call(POST, self._body)
+            self._stack = stack.pop_all()
+            return True
+        return False
+
     def has_ended(self, seconds: float) -> bool:
         """Whether there is an answer; waits for one as long as that."""
         assert self._work is not None
         return self._work.has_answer(seconds)
 
-    def send(self, database: Database) -> None:
-        """Let the database begin; `wait` ends it. Raises what the driver raises."""
-        with ExitStack() as stack:
-            self._work = stack.enter_context(database.work(in_company=True))
-            self._work.start_call(POST, self._body)
-            self._stack = stack.pop_all()
-
     def wait(self) -> bool:
         """Wait until it is durable, and answer; False when nothing is known to be."""
         assert self._work is not None
-        try:
+        with suppress(*DRIVER_ERRORS), self._or_given_up():
             with self._stack:
                 ids = self._work.finish_call()
-        except DRIVER_ERRORS:
-            return False
-        self.group.answer(ids)
-        return True
+            self.group.answer(ids)
+            return True
+        return False
+
+    def give_up(self) -> None:
+        """Forget what the group would have left."""
+        self._memory.forget(self.group.moved)
+
+    @contextmanager
+    def _or_given_up(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.give_up()
+            raise
 
 
 class Together:
@@ -77,7 +93,7 @@ class Together:
             raise
         for known in group.moved.values():
             known.version += 1
-        return Sent(group, body)
+        return Sent(group, body, self._database, self._memory)
 
     def _decide_from_memory(self, group: Group, requests: list[Request]) -> None:
         for one in requests:
@@ -95,33 +111,6 @@ class Together:
             except LedgerError:
                 # What memory would refuse may be different by now.
                 continue
-
-    def send(self, sent: Sent) -> bool:
-        """Send a group whose predecessors are all durable; False when it cannot be sent."""
-        is_sent = False
-        try:
-            sent.send(self._database)
-            is_sent = True
-        except DRIVER_ERRORS:
-            return False
-        finally:
-            if not is_sent:
-                self.give_up(sent)
-        return True
-
-    def wait(self, sent: Sent) -> bool:
-        """Wait for a group that was sent; False when what it would leave never came about, as far as anybody knows."""
-        is_written = False
-        try:
-            is_written = sent.wait()
-        finally:
-            if not is_written:
-                self.give_up(sent)
-        return is_written
-
-    def give_up(self, sent: Sent) -> None:
-        """Forget what a group would have left."""
-        self._memory.forget(sent.group.moved)
 
     def after_reading(self, requests: list[Request]) -> None:
         """Book what was not booked from memory; what stays unanswered has to be booked alone."""

@@ -77,7 +77,7 @@ def sent(together: Together, *commands: Chargeable) -> tuple[list[Request], Sent
     found = together.from_memory(requests)
     assert found is not None
     assert found.requests == set(requests)
-    assert together.send(found)
+    assert found.send()
     return requests, found
 
 
@@ -99,9 +99,9 @@ def test_what_is_booked_from_memory_is_what_would_be_booked(shared: Ledger, warm
     # The next group is decided on what this one leaves, before it is durable.
     following = warm.from_memory(requests_of(usage("e", 2), usage("f", 1, "zeta")))
     assert following is not None
-    assert warm.wait(found)
-    assert warm.send(following)
-    assert warm.wait(following)
+    assert found.wait()
+    assert following.send()
+    assert following.wait()
     receipts = [one.receipt for one in requests]
     assert [one.available_after_micro // MICRO for one in receipts if one] == [46, 43, 3, 47]
     rows = all_rows(shared)
@@ -145,7 +145,7 @@ def test_what_has_moved_meanwhile_is_never_gone_by(
     other.database.dispose()
     before = all_rows(shared)["entry"]
     requests, found = sent(warm, usage("a"))
-    assert not warm.wait(found)
+    assert not found.wait()
     assert not requests[0].is_answered
     assert all_rows(shared)["entry"] == before
     warm.after_reading(requests)
@@ -169,7 +169,7 @@ def test_nothing_is_refused_from_memory(shared: Ledger, warm: Together, postgres
 
 def test_a_use_or_a_key_that_comes_again_is_looked_up(shared: Ledger, warm: Together) -> None:
     first, found = sent(warm, usage("a"))
-    assert warm.wait(found)
+    assert found.wait()
     again = [Request(usage("a"), SYSTEM, "another", digest_of(usage("a"))), *requests_of(usage("a"))]
     assert warm.from_memory(again) is None
     warm.after_reading(again)
@@ -187,7 +187,7 @@ def test_a_use_that_somebody_else_booked_makes_its_group_ask(
     other.execute(usage("a"), actor=SYSTEM, key="elsewhere")
     other.database.dispose()
     requests, found = sent(warm, usage("b", account="zeta"), usage("a"))
-    assert not warm.wait(found)
+    assert not found.wait()
     warm.after_reading(requests)
     fresh, again = (one.receipt for one in requests)
     assert fresh is not None
@@ -209,8 +209,8 @@ def test_a_group_decided_on_one_that_failed_is_not_sent(
 
     with monkeypatch.context() as patched:
         patched.setattr(Work, "finish_call", lost)
-        assert not warm.wait(found)
-    warm.give_up(following)
+        assert not found.wait()
+    following.give_up()
     # Nobody is remembered now.
     assert warm.from_memory(requests_of(usage("d"), usage("e", account="zeta"))) is None
     warm.after_reading(first + second)
@@ -226,9 +226,9 @@ def test_holds_are_placed_and_captured_from_memory(shared: Ledger, warm: Togethe
     placed, found = sent(warm, hold("job-1", 25), hold("job-2", expires_at=NOW + timedelta(hours=1)))
     # Its hold has no id yet.
     assert warm.from_memory(requests_of(CaptureHold("acme", "job-1", "use-0"))) is None
-    assert warm.wait(found)
+    assert found.wait()
     captured, found = sent(warm, CaptureHold("acme", "job-1", "use-1", 24 * MICRO), usage("a"))
-    assert warm.wait(found)
+    assert found.wait()
     one, two = (request.receipt for request in placed)
     done = captured[0].receipt
     assert one is not None
@@ -249,7 +249,7 @@ def test_holds_are_placed_and_captured_from_memory(shared: Ledger, warm: Togethe
 
 def test_a_hold_that_lapsed_is_booked_before_anything_else(shared: Ledger, warm: Together, clock: FixedClock) -> None:
     _, found = sent(warm, hold("job", 40, expires_at=NOW + timedelta(hours=1)))
-    assert warm.wait(found)
+    assert found.wait()
     clock.advance(timedelta(hours=2))
     requests = requests_of(usage("a", 45))
     assert warm.from_memory(requests) is None
@@ -264,12 +264,12 @@ def test_a_hold_that_somebody_released_is_not_captured(
     shared: Ledger, warm: Together, postgres_url: str, clock: FixedClock
 ) -> None:
     _, found = sent(warm, hold("job"))
-    assert warm.wait(found)
+    assert found.wait()
     other = open_ledger(postgres_url, clock=clock)
     other.execute(ReleaseHold("acme", "job", REASON), actor=ADMIN, key="release")
     other.database.dispose()
     requests, found = sent(warm, CaptureHold("acme", "job", "use"))
-    assert not warm.wait(found)
+    assert not found.wait()
     warm.after_reading(requests)
     assert requests[0].refusal is not None
     assert requests[0].refusal.code == "hold_already_resolved"
@@ -278,7 +278,7 @@ def test_a_hold_that_somebody_released_is_not_captured(
 
 def test_a_hold_captured_after_reading_is_not_captured_again_from_memory(shared: Ledger, warm: Together) -> None:
     _, found = sent(warm, hold("job"), hold("other"))
-    assert warm.wait(found)
+    assert found.wait()
     warm.after_reading(requests_of(CaptureHold("acme", "job", "use-1")))
     again = requests_of(CaptureHold("acme", "job", "use-2"))
     assert warm.from_memory(again) is None
@@ -300,8 +300,8 @@ def test_what_was_decided_and_never_sent_is_not_gone_by(
             warm.from_memory(requests_of(usage("a")))
     later = requests_of(usage("b"))
     if (found := warm.from_memory(later)) is not None:
-        assert warm.send(found)
-        warm.wait(found)
+        assert found.send()
+        found.wait()
     warm.after_reading([one for one in later if not one.is_answered])
     assert later[0].receipt is not None
     assert later[0].receipt.available_after_micro == 47 * MICRO
@@ -310,15 +310,15 @@ def test_what_was_decided_and_never_sent_is_not_gone_by(
 
 def test_whatever_happens_every_caller_is_answered(shared: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     dice = random.Random(3)
-    for where in ("from_memory", "send", "wait", "after_reading"):
-        real = getattr(Together, where)
+    for where, name in ((Together, "from_memory"), (Sent, "send"), (Sent, "wait"), (Together, "after_reading")):
+        real = getattr(where, name)
 
-        def shaky(self: Together, given: Any, real: Callable[[Together, Any], Any] = real) -> Any:
+        def shaky(*given: Any, real: Callable[..., Any] = real) -> Any:
             if dice.random() < 0.1:
                 raise RuntimeError("nobody foresaw that")
-            return real(self, given)
+            return real(*given)
 
-        monkeypatch.setattr(Together, where, shaky)
+        monkeypatch.setattr(where, name, shaky)
     answers: list[Receipt] = []
 
     def caller(number: int) -> None:
