@@ -48,11 +48,13 @@ class Database:
             sa.event.listen(self.engine, "begin", _sqlite_begin)
             sa.event.listen(self.reader, "connect", _sqlite_reader)
         elif address.get_backend_name() == "postgresql":
-            self.engine = sa.create_engine(address, connect_args={"options": _PG_OPTIONS})
-            self._works = _engine_of_works(address, _PG_OPTIONS, pool_size=10, max_overflow=20)
+            address, prepares = _prepares(address)
+            self.engine = sa.create_engine(address, connect_args=prepares | {"options": _PG_OPTIONS})
+            self._works = _engine_of_works(address, prepares | {"options": _PG_OPTIONS}, pool_size=10, max_overflow=20)
             # One group that is being written, and one that reads before it can be.
-            self._company = _engine_of_works(address, _PG_COMPANY_OPTIONS, pool_size=2, max_overflow=1)
-            read_only = {"options": _PG_READ_OPTIONS}
+            company = prepares | {"options": _PG_COMPANY_OPTIONS}
+            self._company = _engine_of_works(address, company, pool_size=2, max_overflow=1)
+            read_only = prepares | {"options": _PG_READ_OPTIONS}
             # A reader asks first whether its connection lives: a restart of the server costs nobody a page.
             self.reader = sa.create_engine(
                 address,
@@ -106,17 +108,35 @@ class Database:
         with answering(), self.reader.connect() as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """A read-only connection whose statements all see the same instant, whoever writes meanwhile."""
+        begin = "BEGIN" if self.is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+        with self.reading() as connection:
+            connection.exec_driver_sql(begin)
+            yield connection
+
     def dispose(self) -> None:
         """Close every connection."""
         for engine in {self.engine, self._works, self._company, self.reader}:
             engine.dispose()
 
 
-def _engine_of_works(address: sa.URL, options: str, *, pool_size: int, max_overflow: int) -> sa.Engine:
+def _prepares(address: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
+    """The address as the driver takes it, and what it says about prepared statements, which not every pooler keeps."""
+    said = address.query.get("prepare_threshold")
+    if said is None:
+        return address, {}
+    if said != "none":
+        raise ValueError(f"prepare_threshold={said} in DATABASE_URL: only none is known, which prepares no statements")
+    return address.difference_update_query(["prepare_threshold"]), {"prepare_threshold": None}
+
+
+def _engine_of_works(address: sa.URL, arguments: Mapping[str, Any], *, pool_size: int, max_overflow: int) -> sa.Engine:
     # Units of work say BEGIN and COMMIT themselves, so that neither costs a round trip of its own.
     return sa.create_engine(
         address,
-        connect_args={"options": options},
+        connect_args=dict(arguments),
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=max_overflow,

@@ -25,9 +25,7 @@ SHOWN = 100
 def reconcile_books(account: str | None) -> None:
     """Prove every invariant of the books, of one account or of all. Changes nothing; exits with 1 on a finding."""
     ledger = opened_ledger()
-    with ledger.database.reader.connect() as connection:
-        if not ledger.database.is_sqlite:
-            connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    with ledger.database.snapshot() as connection:
         proof = reconcile(connection, account_name=account)
     for one in proof.findings[:SHOWN]:
         click.echo(f"{one.check}: {one.place} says {one.stated_micro}, proven {one.proven_micro} (micro)")
@@ -47,7 +45,7 @@ def reconcile_books(account: str | None) -> None:
 def rebuild(account: str | None, write: bool, note: str) -> None:
     """Compute totals and the daily rollup again from the entries and show what differs."""
     ledger = opened_ledger()
-    with ledger.database.reader.connect() as connection:
+    with ledger.database.snapshot() as connection:
         found = list(
             differences(
                 connection.execute,

@@ -61,7 +61,7 @@ def _migrations(settings: Settings) -> Result:
 
 def _books(settings: Settings) -> list[Result]:
     ledger = open_ledger(settings.database_url)
-    with ledger.database.reading() as connection:
+    with ledger.database.snapshot() as connection:
         proof = reconcile(connection)
     ledger.database.dispose()
     over = f"{len(proof.checks)} invariants over {proof.accounts:,} accounts and {proof.entries:,} entries"

@@ -44,7 +44,7 @@ def check_names() -> tuple[str, ...]:
 def reconcile(connection: sa.Connection, *, account_name: str | None = None) -> Proof:
     """Check every invariant over one account, or over all. Source: docs/accounting.md, rules 1 to 3 and 30.
 
-    Args: a read-only connection; on PostgreSQL open it with REPEATABLE READ when writers are active.
+    Args: a read-only connection; one of `Database.snapshot` when writers are active.
     """
     one = None if account_name is None else account_id(account_name)
     checks = books.checks(one) | usage.checks(one) | acts.checks(one) | payments.checks(one)

@@ -65,10 +65,8 @@ def _next(ledger: Ledger, *, after: str) -> tuple[Sequence[str], int, int]:
 
 
 def _reconcile(ledger: Ledger, name: str) -> tuple[Finding, ...]:
-    with ledger.database.reader.connect() as connection:
-        if not ledger.database.is_sqlite:
-            # Totals and entries have to be of one instant while writers are active.
-            connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    # Totals and entries have to be of one instant while writers are active.
+    with ledger.database.snapshot() as connection:
         return reconcile(connection, account_name=name).findings
 
 

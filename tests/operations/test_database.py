@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from ledger import Ledger, LedgerCorrupt, NotSetUp, Unavailable, models, open_ledger
 from ledger.clock import FixedClock
 from ledger.core.records import LEGAL_MOVES, Bucket, CreditType
+from ledger.database import Database
 from ledger.journal import AccountState, BatchTerms, Line, Posting, open_batch, post
 from ledger.migrations import pending, upgrade
-from ledger.models import metadata
+from ledger.models import metadata, transaction
 from tests.kit.factories import NOW, grant, open_account, price_feature, top_up, use
 from tests.operations.books import all_rows
 
@@ -105,6 +106,26 @@ def test_the_database_refuses_entries_that_cannot_be(used: Ledger, change: dict[
 def test_readers_cannot_write(used: Ledger) -> None:
     with pytest.raises(sa.exc.DBAPIError, match=r"(?i)read-?only"), used.database.reader.connect() as connection:
         connection.exec_driver_sql("UPDATE account SET version = 0")
+
+
+def test_a_snapshot_is_of_one_instant(used: Ledger) -> None:
+    count = sa.select(sa.func.count(transaction.c.id))
+    with used.database.snapshot() as connection:
+        before = connection.execute(count).scalar_one()
+        grant(used, credits=1)
+        assert connection.execute(count).scalar_one() == before
+    with used.database.reading() as connection:
+        assert connection.execute(count).scalar_one() > before
+
+
+def test_an_address_may_say_that_nothing_is_prepared(postgres_url: str) -> None:
+    database = Database(f"{postgres_url}?prepare_threshold=none")
+    count = sa.text("SELECT count(*) FROM pg_prepared_statements")
+    with database.reading() as connection:
+        assert [connection.execute(count).scalar_one() for _ in range(7)] == [0] * 7
+    database.dispose()
+    with pytest.raises(ValueError, match="only none is known"):
+        Database(f"{postgres_url}?prepare_threshold=5")
 
 
 def test_what_was_acknowledged_is_on_the_disk(ledger: Ledger) -> None:
