@@ -3,19 +3,22 @@
 import csv
 import sys
 import uuid
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 import sqlalchemy as sa
 
+from analytics import frames
 from ledger import (
     SYSTEM,
     CreditType,
+    EventReused,
     IssueGrant,
+    KeyReused,
     Ledger,
     Money,
-    OpenAccount,
     Reason,
     RecordTopUp,
     RecordUsage,
@@ -33,11 +36,12 @@ from ledger.settings import settings
 from ledger.sweep import expire_due_everywhere
 from service import cli_proof, cli_provider, cli_time, real_data, show
 from service import doctor as doctor_checks
+from service.cli_accounts import account
 from service.cli_alerts import alerts
 from service.cli_billing import subscription
 from service.cli_catalog import catalog
 from service.cli_compare import payments
-from service.cli_corrections import extend, reverse, void
+from service.cli_corrections import adjust, extend, reverse, void
 from service.cli_decisions import approvals, overdraft, refund
 from service.cli_explain import explain
 from service.cli_files import file_group
@@ -51,6 +55,7 @@ from service.cli_recharge import recharge, refund_again
 from service.cli_report import report
 from service.cli_sharing import gift_codes, organisation, pool, transfer
 from service.cli_words import CREDITS, DAY, INSTANT
+from service.repeats import happened_at
 from service.usage_import import ImportReport, import_usage
 
 FAULTS_SHOWN = 20
@@ -116,32 +121,6 @@ def _forecast(ledger: Ledger) -> None:
     click.echo(f"Forecasts from the days up to {done.known_until}: {done.made} computed, {done.present} there already.")
 
 
-@main.group()
-def account() -> None:
-    """Open and list accounts."""
-
-
-@account.command("open")
-@click.argument("account_id")
-@click.argument("name")
-@click.option("--email", default="")
-@click.option("--zone", default="UTC", help="Time zone in which the customer's credits expire.")
-@click.option("--tier", default="")
-@click.option("--owner", default="", help="E-mail of the account manager.")
-@click.option("--key", help="Names this attempt; the same key again changes nothing.")
-@refusing_clearly
-def open_account(account_id: str, name: str, email: str, zone: str, tier: str, owner: str, key: str | None) -> None:
-    """Open an account for a customer."""
-    run(opened_ledger(), OpenAccount(account_id, name, email=email, zone=zone, tier=tier, owner=owner), key)
-
-
-@account.command("list")
-@refusing_clearly
-def list_accounts() -> None:
-    """Every customer with what is available and held."""
-    show.accounts(opened_ledger())
-
-
 @main.command()
 @click.argument("feature")
 @click.argument("credits_per_unit", type=CREDITS)
@@ -171,6 +150,9 @@ def price(
 @click.option("--ticket", default="")
 @click.option("--campaign", default="")
 @click.option("--expires", type=DAY, help="Last usable day; the default of the type unless given.")
+@click.option("--never-expires", is_flag=True, help="No end at all, where the type allows it.")
+@click.option("--from", "effective_at", type=INSTANT, help="Usable from then on; at once unless given.")
+@click.option("--priority", default=0, show_default=True, help="Lower numbers are used first, whatever expires first.")
 @click.option("--only-for", "features", multiple=True, help="Feature that the credits pay for; may be given again.")
 @click.option("--key")
 @refusing_clearly
@@ -183,6 +165,9 @@ def grant(
     ticket: str,
     campaign: str,
     expires: date | None,
+    never_expires: bool,
+    effective_at: datetime | None,
+    priority: int,
     features: tuple[str, ...],
     key: str | None,
 ) -> None:
@@ -195,9 +180,22 @@ def grant(
         campaign=campaign,
         source="cli",
         expires_on=expires,
+        never_expires=never_expires,
+        effective_at=effective_at,
+        priority=priority,
         features=features,
     )
-    run(opened_ledger(), command, key)
+    ledger = opened_ledger()
+    run(ledger, command, key)
+    _say_unpriced(ledger, features)
+
+
+def _say_unpriced(ledger: Ledger, features: tuple[str, ...]) -> None:
+    # No refusal: a hold may name a feature that has no price.
+    with ledger.database.reading() as connection:
+        priced = set(frames.load_feature_prices(connection)["feature"])
+    if unpriced := sorted(set(features) - priced):
+        click.echo(f"Only holds can use credits for {', '.join(unpriced)}: there is no such price.", err=True)
 
 
 @main.command("top-up")
@@ -240,14 +238,23 @@ def usage() -> None:
 @click.argument("quantity", type=CREDITS, default="1")
 @click.option("--event", help="The event's own id; makes a repeat harmless. A new one unless given.")
 @click.option("--at", type=INSTANT, help="When it happened; now unless given.")
+@click.option("--complexity", default="", help="Which factor of the price applies.")
 @click.option("--member", default="", help="Who of a pool it was.")
 @refusing_clearly
-def record(account_id: str, feature: str, quantity: int, event: str | None, at: datetime | None, member: str) -> None:
+def record(
+    account_id: str, feature: str, quantity: int, event: str | None, at: datetime | None, complexity: str, member: str
+) -> None:
     """Charge one event."""
     ledger = opened_ledger()
     event_id = event or f"cli:{uuid.uuid4()}"
-    one = UsageEvent(event_id, feature, at or ledger.clock.now(), quantity, member=member)
-    run(ledger, RecordUsage(account_id, one), event_id)
+    one = UsageEvent(event_id, feature, at or ledger.clock.now(), quantity, complexity, member)
+    try:
+        run(ledger, RecordUsage(account_id, one), event_id)
+    except (KeyReused, EventReused):
+        known = happened_at(ledger, account_id, event_id) if at is None else None
+        if known is None:
+            raise
+        run(ledger, RecordUsage(account_id, replace(one, occurred_at=known)), event_id)
 
 
 @usage.command("import")
@@ -344,6 +351,7 @@ def import_real(folder: Path) -> None:
     real_data.load(settings().database_url, folder, say=click.echo)
 
 
+main.add_command(account)
 main.add_command(approvals)
 main.add_command(refund)
 main.add_command(overdraft)
@@ -353,6 +361,7 @@ main.add_command(lead)
 main.add_command(referral)
 main.add_command(hold)
 main.add_command(give_back)
+main.add_command(adjust)
 main.add_command(void)
 main.add_command(reverse)
 main.add_command(extend)

@@ -1,12 +1,44 @@
-"""Taking back and living longer from the command line: `python -m service.cli void`, `… reverse`, `… extend`."""
+"""Corrections from the command line: `python -m service.cli adjust`, `… void`, `… reverse`, `… extend`."""
 
-from datetime import date
+from datetime import date, datetime
 
 import click
 
-from ledger import ExtendExpiry, Reason, ReverseTransaction, VoidBatch, micro_to_text
+from ledger import AdjustBalance, CreditType, ExtendExpiry, Reason, ReverseTransaction, VoidBatch, micro_to_text
 from service.cli_kit import opened_ledger, refusing_clearly, run
-from service.cli_words import DAY
+from service.cli_words import CREDITS, DAY, INSTANT
+
+UNPAID = click.Choice([kind.value for kind in CreditType if kind is not CreditType.PURCHASED])
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("account_id")
+@click.argument("credits", type=CREDITS)
+@click.option("--batch", "batch_id", type=int, help="Take from this batch alone; else in burn order.")
+@click.option("--type", "credit_type", type=UNPAID, default="compensation", show_default=True, help="Of added credits.")
+@click.option("--expires", type=DAY, help="Last usable day of added credits; the default of the type unless given.")
+@click.option("--from", "effective_at", type=INSTANT, help="Since when added credits count; now unless given.")
+@click.option("--reason", "code", required=True, help="Reason code, such as data_correction.")
+@click.option("--note", required=True, help="Why, in at least ten characters.")
+@click.option("--ticket", default="")
+@click.option("--key", help="Names this attempt; the same key again changes nothing.")
+@refusing_clearly
+def adjust(
+    account_id: str,
+    credits: int,
+    batch_id: int | None,
+    credit_type: str,
+    expires: date | None,
+    effective_at: datetime | None,
+    code: str,
+    note: str,
+    ticket: str,
+    key: str | None,
+) -> None:
+    """Add CREDITS to a balance, or take them away when they are negative; a balance is never set."""
+    reason = Reason(code, note, ticket)
+    command = AdjustBalance(account_id, credits, reason, batch_id, CreditType(credit_type), expires, effective_at)
+    run(opened_ledger(), command, key)
 
 
 @click.command()

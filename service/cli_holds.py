@@ -1,15 +1,27 @@
 """Holds and give-back from the command line: `python -m service.cli hold VERB`, `… give-back`."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import click
 
 from analytics import frames
-from ledger import CaptureHold, ExtendHold, GiveBack, PlaceHold, Reason, ReleaseHold, micro_to_text
+from ledger import (
+    CaptureHold,
+    ExtendHold,
+    GiveBack,
+    HoldReused,
+    KeyReused,
+    PlaceHold,
+    Reason,
+    ReleaseHold,
+    micro_to_text,
+)
 from service import show
 from service.cli_kit import opened_ledger, refusing_clearly, run
 from service.cli_words import CREDITS, INSTANT
+from service.repeats import hold_ends_at
 
 
 @click.group()
@@ -43,7 +55,14 @@ def place(
     ledger = opened_ledger()
     if minutes is not None:
         until = ledger.clock.now() + timedelta(minutes=minutes)
-    run(ledger, PlaceHold(account_id, reference, feature, credits, until, member), key)
+    command = PlaceHold(account_id, reference, feature, credits, until, member)
+    try:
+        run(ledger, command, key)
+    except (KeyReused, HoldReused):
+        known = hold_ends_at(ledger, account_id, reference) if minutes is not None else None
+        if known is None:
+            raise
+        run(ledger, replace(command, expires_at=known), key)
 
 
 @hold.command()

@@ -14,7 +14,6 @@ from ledger import (
     HoldReused,
     InvalidCommand,
     KeyReused,
-    Ledger,
     Permission,
     PlaceHold,
     Reason,
@@ -28,6 +27,7 @@ from service.api.auth import Call, reads, writes_named
 from service.api.errors import documented
 from service.api.keys import key_of
 from service.api.paging import answering
+from service.repeats import hold_ends_at
 
 router = APIRouter(tags=["Holds"])
 _Writes = Annotated[Call, writes_named(Permission.RECORD_USAGE)]
@@ -113,7 +113,7 @@ def place_hold(body: NewHold, call: _Writes) -> Response:
         return call.write(command, key=key)
     except (KeyReused, HoldReused):
         # A time that was given as seconds from now: a repeat has to mean the end that the first one got.
-        known = _ends_at(call.ledger, body) if body.expires_in is not None else None
+        known = hold_ends_at(call.ledger, body.account, body.reference) if body.expires_in is not None else None
         if known is None:
             raise
         return written(call.ledger.execute(_place(body, known), actor=call.actor, key=call.named(key)))
@@ -190,13 +190,6 @@ def _body(
 
 def _place(body: NewHold, until: datetime | None) -> PlaceHold:
     return PlaceHold(body.account, body.reference, body.feature, body.amount, until, body.member)
-
-
-def _ends_at(ledger: Ledger, body: NewHold) -> datetime | None:
-    """When the hold of that name lapses; None when there is none that does."""
-    with ledger.database.reading() as connection:
-        found: datetime | None = connection.execute(queries.hold_end(body.account, body.reference)).scalar_one_or_none()
-    return found
 
 
 def _reason(note: str) -> Reason | None:

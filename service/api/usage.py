@@ -3,20 +3,20 @@
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ledger import EventReused, KeyReused, Ledger, Permission, RecordUsage, UsageEvent, queries
+from ledger import EventReused, KeyReused, Permission, RecordUsage, UsageEvent
 from service.api import bulk
 from service.api.answers import WRITTEN, written
 from service.api.auth import KEY_HEADER, Call, authorised, customer_limit
 from service.api.errors import documented, faults_of, problem
 from service.api.events import BATCH_TYPES, CLOUD_EVENT, JSON, NewUsage, event_from_cloud, many_events, one_event
 from service.api.keys import KEY_MAX_CHARS, key_of
+from service.repeats import happened_at
 
 router = APIRouter(tags=["Usage"])
 
@@ -62,7 +62,9 @@ async def record_usage(request: Request) -> Response:
         return written(await charge(command, actor=call.actor, key=key))
     except (KeyReused, EventReused):
         # An event without a time happened when it was first sent: a repeat has to say the same.
-        known = None if body.occurred_at else await run_in_threadpool(_happened_at, call.ledger, body)
+        known = (
+            None if body.occurred_at else await run_in_threadpool(happened_at, call.ledger, body.account, body.event_id)
+        )
         if known is None:
             raise
         return written(await charge(_command(body, known), actor=call.actor, key=key))
@@ -106,11 +108,3 @@ def _call(request: Request) -> Call:
 def _command(body: NewUsage, at: datetime) -> RecordUsage:
     event = UsageEvent(body.event_id, body.feature, at, body.quantity, body.complexity, body.member)
     return RecordUsage(body.account, event)
-
-
-def _happened_at(ledger: Ledger, body: NewUsage) -> datetime | None:
-    """When an event that was recorded before is said to have happened."""
-    statement = queries.event_by_id(body.account, body.event_id).subquery()
-    with ledger.database.reading() as connection:
-        found: datetime | None = connection.execute(sa.select(statement.c.occurred_at)).scalar_one_or_none()
-    return found

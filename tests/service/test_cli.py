@@ -55,6 +55,33 @@ def test_a_customer_is_opened_funded_charged_and_shown(cli: Cli) -> None:
     assert "97.5" in cli("account", "list").output
 
 
+def test_an_event_without_a_time_is_replayed_and_one_with_other_content_refused(cli: Cli) -> None:
+    cli.funded()
+    assert "available 100 -> 99" in cli("usage", "record", "acme", "linux", "--event", "e1").output
+    assert "replayed" in cli("usage", "record", "acme", "linux", "--event", "e1").output
+    cli("usage", "record", "acme", "linux", "2", "--event", "e1", code=EXIT_CODES["key_reused"])
+    assert "available: 99" in cli("balance", "acme").output
+
+
+def test_a_customer_is_changed_where_something_is_said(cli: Cli) -> None:
+    cli.funded()
+    cli("account", "change", "acme", "--name", "Acme SE", "--tier", "pro")
+    listed = cli("account", "list").output
+    assert "Acme SE" in listed
+    assert "pro" in listed
+    assert "say what to change" in cli("account", "change", "acme", code=2).output
+    cli("account", "change", "nobody", "--name", "Nobody", code=EXIT_CODES["not_found"])
+
+
+def test_a_grant_begins_later_burns_first_and_tells_of_a_feature_without_a_price(cli: Cli) -> None:
+    cli.funded()
+    why = ("--reason", "goodwill", "--note", "for the tests")
+    assert "100 -> 100" in cli("grant", "acme", "5", "--from", "2090-01-01T00:00:00Z", *why).output
+    said = cli("grant", "acme", "7", "--priority", "-1", "--only-for", "linx", "--only-for", "linux", *why).output
+    assert "Only holds can use credits for linx:" in said
+    assert cli("batches", "acme").output.splitlines()[1].split()[:2] == ["1", "3"]
+
+
 def test_the_same_key_is_answered_as_replayed(cli: Cli) -> None:
     cli.funded()
     words = ("top-up", "acme", "1000", "--cents", "1000", "--reference", "INV-1", "--key", "t1")

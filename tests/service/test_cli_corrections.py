@@ -31,6 +31,15 @@ def test_a_batch_is_extended_voided_and_the_void_reversed(cli: Cli) -> None:
     assert "was reversed before" in cli("reverse", number, *WHY, code=EXIT_CODES["already_reversed"]).output
 
 
+def test_a_balance_is_adjusted_both_ways_and_never_below_zero(cli: Cli) -> None:
+    cli.funded()
+    assert "available 100 -> 105" in cli("adjust", "acme", "5", *WHY).output
+    assert "available 105 -> 95.5" in cli("adjust", "acme", "-9.5", "--batch", "1", *WHY).output
+    cli("adjust", "acme", "-500", *WHY, code=EXIT_CODES["insufficient_credits"])
+    assert "--bach" in cli("adjust", "acme", "5", "--bach", "1", *WHY, code=2).output
+    assert "available: 95.5" in cli("balance", "acme").output
+
+
 def test_a_last_day_is_needed_or_never(cli: Cli) -> None:
     cli.funded()
     assert "give a last day" in cli("extend", "acme", "1", *WHY, code=EXIT_CODES["invalid_command"]).output

@@ -29,6 +29,8 @@ def test_a_hold_is_placed_extended_captured_and_given_back(cli: Cli) -> None:
 def test_a_hold_is_released_and_needs_one_time_out(cli: Cli) -> None:
     cli.funded()
     cli("hold", "place", "acme", "job-1", "gpu", "30", "--minutes", "5", "--until", "2099-01-01T00:00:00Z", code=2)
-    cli("hold", "place", "acme", "job-1", "gpu", "30", "--minutes", "5")
+    placed = ("hold", "place", "acme", "job-1", "gpu", "30", "--minutes", "5")
+    cli(*placed)
+    assert "replayed" in cli(*placed).output
     assert "available 70 -> 100" in cli("hold", "release", "acme", "job-1", *WHY).output
     cli("hold", "list", "nobody", code=4)
