@@ -50,12 +50,16 @@ class GrantFile:
     repeats: tuple[int, ...]
     typed: Mapping[int, Mapping[str, str]]
 
+    def problems(self) -> dict[int, str]:
+        """What is wrong with each wrong row, by its line."""
+        found: dict[int, list[str]] = {}
+        for fault in self.faults:
+            found.setdefault(fault.line, []).append(f"{fault.column}: {fault.mend}")
+        return {line: "; ".join(texts) for line, texts in found.items()}
+
     def wrong_rows(self) -> str:
         """The wrong rows as CSV text with a column ``problem``, to be mended and loaded again."""
-        problems: dict[int, list[str]] = {}
-        for fault in self.faults:
-            problems.setdefault(fault.line, []).append(f"{fault.column}: {fault.mend}")
-        return rows_with_problems(self.typed, {line: "; ".join(texts) for line, texts in problems.items()})
+        return rows_with_problems(self.typed, self.problems())
 
 
 def template() -> str:

@@ -52,10 +52,7 @@ class Report:
 
     def problems(self) -> dict[int, str]:
         """What is wrong, by line."""
-        texts: dict[int, list[str]] = {}
-        for fault in self.found.faults:
-            texts.setdefault(fault.line, []).append(f"{fault.column}: {fault.mend}")
-        return {line: "; ".join(found) for line, found in texts.items()} | dict(self.refused)
+        return self.found.problems() | dict(self.refused)
 
     def wrong_rows(self) -> bytes:
         """The rows that cannot be booked as a CSV file with their problem."""
