@@ -72,7 +72,6 @@ def _repair(one: Difference, *, is_postgresql: bool) -> tuple[Prepared, dict[str
         return Prepared(change), {}
     # The row of a day may be missing altogether.
     values = {column.name: part for column, part in zip(columns, one.key, strict=True)}
-    other = "events" if one.column == "used_micro" else "used_micro"
     insert = (postgresql if is_postgresql else sqlite).insert(table)
     other = "events" if one.column == "used_micro" else "used_micro"
     row = insert.values({**values, one.column: one.proven_micro, other: 0}).on_conflict_do_update(
