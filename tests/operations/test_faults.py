@@ -187,7 +187,8 @@ TEXTS = {
     60: "RetryProviderRefund.refund",
     100: "RedeemGiftCode.code",
     120: """
-        CreateApiKey.name OpenAccount.account OpenLead.account OpenPool.account SetFeaturePrice.feature DefinePackage.code
+        CreateApiKey.name
+        OpenAccount.account OpenLead.account OpenPool.account SetFeaturePrice.feature DefinePackage.code
         DefinePackage.label DefinePackage.price_list DefineBundle.code DefineBundle.label IssueGiftCodes.label
         IssueGrant.source PlaceHold.feature RecordTopUp.reference RecordTopUp.source DefinePlan.label
         DefineReferralProgramme.label StartPurchase.package RechargeTerms.package UsageEvent.feature
