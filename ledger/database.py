@@ -34,11 +34,19 @@ _PG_COMPANY_OPTIONS = f"{_PG_OPTIONS} -c lock_timeout=100ms"
 _PG_READ_OPTIONS = f"{_PG_OPTIONS} -c plan_cache_mode=force_custom_plan -c default_transaction_read_only=on"
 
 
+class BadAddress(ValueError):
+    """DATABASE_URL is no address of a ledger; the message says what one looks like."""
+
+
 class Database:
     """One ledger database: an engine for writing, one for reading, and the lock that serialises SQLite writers."""
 
     def __init__(self, url: str) -> None:
-        address = sa.make_url(url)
+        try:
+            address = sa.make_url(url)
+        except sa.exc.ArgumentError as error:
+            # The text itself may carry a password.
+            raise BadAddress("DATABASE_URL is no address; use sqlite:///file or postgresql://user@host/name") from error
         self.url = address
         self.is_sqlite = address.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -65,7 +73,7 @@ class Database:
                 json_deserializer=orjson.loads,
             )
         else:
-            raise ValueError(f"{address.get_backend_name()} is not supported; use sqlite or postgresql")
+            raise BadAddress(f"{address.get_backend_name()} in DATABASE_URL is not supported; use sqlite or postgresql")
         self._turn = threading.Lock() if self.is_sqlite else None
 
     @contextmanager
@@ -128,7 +136,7 @@ def _prepares(address: sa.URL) -> tuple[sa.URL, dict[str, Any]]:
     if said is None:
         return address, {}
     if said != "none":
-        raise ValueError(f"prepare_threshold={said} in DATABASE_URL: only none is known, which prepares no statements")
+        raise BadAddress(f"prepare_threshold={said} in DATABASE_URL: only none is known, which prepares no statements")
     return address.difference_update_query(["prepare_threshold"]), {"prepare_threshold": None}
 
 

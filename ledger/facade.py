@@ -48,7 +48,13 @@ from ledger.together import Together
 _ATTEMPTS = 6
 # Passes the check of keys; what a preview writes carries the empty key, which no execution can have used.
 _NO_KEY = "-"
-_NO_ANSWER = (psycopg.OperationalError, sqlite3.OperationalError, sa.exc.TimeoutError)
+_NO_ANSWER = (
+    psycopg.OperationalError,
+    # A replica, or a server that is one since a moment ago.
+    psycopg.errors.ReadOnlySqlTransaction,
+    sqlite3.OperationalError,
+    sa.exc.TimeoutError,
+)
 
 
 class Ledger:

@@ -5,9 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlencode
+from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+from ledger.core.amounts import Money
 
 
 class Settings(BaseSettings):
@@ -100,6 +103,18 @@ class Settings(BaseSettings):
     dev_identity: bool = Field(
         False, description="Development only: choose who you are from a list instead of signing in"
     )
+
+    @field_validator("company_zone")
+    @classmethod
+    def _is_a_zone(cls, said: str) -> str:
+        if said not in available_timezones():
+            raise ValueError(f"{said!r} is no time zone; use one like Europe/Berlin")
+        return said
+
+    @field_validator("currency")
+    @classmethod
+    def _is_a_currency(cls, said: str) -> str:
+        return Money(0, said).currency
 
     def page_address(self, page: str, **query: str) -> str:
         """The full address of a page of the product, for links that leave it: mails, refusals of the HTTP API."""

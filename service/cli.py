@@ -67,6 +67,7 @@ def main() -> None:
 
 
 @main.command()
+@refusing_clearly
 def migrate() -> None:
     """Bring the database to the newest version; sets a new one up with COMPANY_NAME, COMPANY_ZONE and CURRENCY."""
     chosen = settings()
@@ -331,6 +332,7 @@ def expire() -> None:
 
 
 @main.command()
+@refusing_clearly
 def doctor() -> None:
     """Check settings, database, migrations and the invariants of the books; exit code 1 when something is wrong."""
     results = doctor_checks.examine(settings())

@@ -8,8 +8,10 @@ from functools import wraps
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
 from ledger import Actor, Ledger, LedgerError, Receipt, Role, open_ledger
+from ledger.database import BadAddress
 from service import show
 from service.usage_file import FileFault
 
@@ -48,7 +50,7 @@ EXIT_CODES = {
 
 
 def refusing_clearly(act: Callable[..., None]) -> Callable[..., None]:
-    """Turn a refusal of the ledger into one line on stderr and the exit code of its class."""
+    """Turn a refusal of the ledger into one line on stderr and the exit code of its class; wrong settings likewise."""
 
     @wraps(act)
     def wrapped(*args: Any, **kwargs: Any) -> None:
@@ -57,7 +59,12 @@ def refusing_clearly(act: Callable[..., None]) -> Callable[..., None]:
         except LedgerError as error:
             click.echo(f"{error.code}: {error}", err=True)
             sys.exit(EXIT_CODES[error.code])
-        except FileFault as error:
+        except ValidationError as error:
+            for one in error.errors(include_context=False):
+                name = str(one["loc"][0]).upper()
+                click.echo(f"{name}={one['input']}: {one['msg'].removeprefix('Value error, ')}", err=True)
+            sys.exit(2)
+        except (FileFault, BadAddress) as error:
             raise click.ClickException(str(error)) from error
 
     return wrapped

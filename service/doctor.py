@@ -1,7 +1,6 @@
 """Is everything in order? Settings, database, migrations, and the invariants of the books."""
 
 from dataclasses import dataclass
-from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 
@@ -25,16 +24,10 @@ class Result:
 
 def examine(settings: Settings) -> list[Result]:
     """Look at everything that has to be in order; later checks are left out when the database cannot be opened."""
-    results = [_zone(settings), _database(settings), _migrations(settings)]
+    results = [_database(settings), _migrations(settings)]
     if all(result.is_good for result in results):
         results += _books(settings)
     return results
-
-
-def _zone(settings: Settings) -> Result:
-    good = settings.company_zone in available_timezones()
-    what = settings.company_zone if good else f"{settings.company_zone!r} is no time zone; use one like Europe/Berlin"
-    return Result("COMPANY_ZONE", good, what)
 
 
 def _database(settings: Settings) -> Result:

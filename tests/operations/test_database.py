@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ledger import Ledger, LedgerCorrupt, NotSetUp, Unavailable, models, open_ledger
 from ledger.clock import FixedClock
 from ledger.core.records import LEGAL_MOVES, Bucket, CreditType
-from ledger.database import Database
+from ledger.database import BadAddress, Database
 from ledger.journal import AccountState, BatchTerms, Line, Posting, open_batch, post
 from ledger.migrations import pending, upgrade
 from ledger.models import metadata, transaction
@@ -124,7 +124,7 @@ def test_an_address_may_say_that_nothing_is_prepared(postgres_url: str) -> None:
     with database.reading() as connection:
         assert [connection.execute(count).scalar_one() for _ in range(7)] == [0] * 7
     database.dispose()
-    with pytest.raises(ValueError, match="only none is known"):
+    with pytest.raises(BadAddress, match="only none is known"):
         Database(f"{postgres_url}?prepare_threshold=5")
 
 

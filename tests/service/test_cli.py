@@ -141,6 +141,31 @@ def test_the_doctor_says_what_to_do_about_a_database_that_was_never_migrated(
     assert "service.cli migrate" in result.output
 
 
+@pytest.mark.parametrize("verb", ["migrate", "doctor", "demo"])
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("COMPANY_ZONE", "Mars/Olympus", "use one like Europe/Berlin"),
+        ("CURRENCY", "dollars", "is not a currency code"),
+        ("APPROVAL_LIMIT_CREDITS", "many", "valid integer"),
+        ("DATABASE_URL", "somewhere", "use sqlite:///file or postgresql://"),
+        ("DATABASE_URL", "mysql://host/name", "use sqlite or postgresql"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_sets_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/new.sqlite")
+    monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    result = CliRunner().invoke(main, [verb])
+    settings.cache_clear()
+    assert result.exit_code in (1, 2)
+    assert name in result.output
+    assert says in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_expiring_says_how_much_went(cli: Cli) -> None:
     cli.funded()
     assert "0 credits of 0 accounts expired" in cli("expire").output
