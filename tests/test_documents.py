@@ -6,9 +6,11 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
 from ledger.settings import Settings
+from service.cli import main
 from tools.developer_list import developer_list
 
 ROOT = Path(__file__).parents[1]
@@ -152,6 +154,29 @@ def links_in(path: Path) -> list[str]:
 def test_the_links_inside_the_documents_lead_somewhere() -> None:
     documents = [path for path in tracked_files() if path.suffix == ".md"]
     assert [(path.name, to) for path in documents for to in links_in(path) if not (path.parent / to).exists()] == []
+
+
+def test_the_commands_in_the_documents_are_there_with_their_options() -> None:
+    said = [
+        (path.name, words)
+        for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+        for words in re.findall(
+            r"service\.cli +([a-z][^`#|>\n]*)", path.read_text(encoding="utf-8").replace("\\\n", " ")
+        )
+    ]
+    assert len(said) > 20
+    assert [(name, words) for name, words in said if not is_command(words.split())] == []
+
+
+def is_command(words: list[str]) -> bool:
+    """Whether words name a verb of the command line and options that it knows."""
+    found: click.Command | None = main
+    while isinstance(found, click.Group) and words:
+        found, words = found.commands.get(words[0]), words[1:]
+    if found is None or isinstance(found, click.Group):
+        return False
+    known = {option for parameter in found.params for option in parameter.opts} | {"--help"}
+    return {word.strip("(),.;") for word in words if word.startswith("--")} <= known
 
 
 def test_every_module_says_what_it_is() -> None:
