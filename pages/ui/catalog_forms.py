@@ -1,4 +1,4 @@
-"""Forms of the catalogue: the next version of a price, of a package, and a bundle."""
+"""Forms of the catalogue: the next version of a price, of a package or of a plan, and a bundle."""
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -8,10 +8,11 @@ import streamlit as st
 
 from analytics import frames
 from analytics.frames.catalog import PriceEffect
-from ledger import DefineBundle, DefinePackage, LinkPlanPrice, Money, Provider, SetFeaturePrice
+from ledger import DefineBundle, DefinePackage, DefinePlan, LinkPlanPrice, Money, Provider, SetFeaturePrice
 from ledger.core.amounts import credits_to_micro
 from ledger.core.lifecycle import end_of_day
 from ledger.core.packages import STANDARD_LIST
+from ledger.core.pricing import PPM
 from pages.ui import package_cards
 from pages.ui.amounts import AmountUnclear, parse_amount
 from pages.ui.forms import Form
@@ -25,7 +26,9 @@ NEW = "new"
 NO_FACTORS = "none"
 # Providers that bill plans.
 BILLING = (Provider.STRIPE, Provider.MOCK)
-Drawn = tuple[SetFeaturePrice | DefinePackage | DefineBundle | LinkPlanPrice | None, Act]
+# Billing periods that are offered, in months.
+LENGTHS = (1, 3, 6, 12)
+Drawn = tuple[SetFeaturePrice | DefinePackage | DefineBundle | DefinePlan | LinkPlanPrice | None, Act]
 
 
 def price(form: Form) -> Drawn:
@@ -133,6 +136,66 @@ def bundle(form: Form) -> Drawn:
     return command, Act(button=f"Start {escape(label)}", facts=facts | _when(visit, starts, ends))
 
 
+def plan(form: Form) -> Drawn:
+    """A subscription plan, new or the next version of one."""
+    visit = form.visit
+    known = {one.code: one for one in visit.ask(frames.load_plans, at=visit.at)}
+    names = {code: f"{one.label} · {code}" for code, one in known.items()}
+    code = form.select("plan", "Plan", {NEW: "A new plan"} | names, default=NEW) or NEW
+    last = known.get(code)
+    if last is None:
+        code = form.text(
+            "code", "Code", required=True, max_chars=40, help="Never changes; customers are on a plan by it"
+        )
+        label = form.text("label", "Name for people", required=True, max_chars=120)
+    else:
+        label = last.label
+        st.caption("Who is on the plan gets the new version with the next billing period.")
+    currency = last.price.currency if last else visit.company.currency
+    left, right = st.columns(2)
+    with left:
+        credits = form.credits("credits", "Credits per period")
+    with right:
+        cents = form.money("price", f"Price per period, {currency}", currency)
+    now = last.months if last else 1
+    lengths = {str(number): _length(number) for number in sorted({*LENGTHS, now})}
+    months = int(form.select("months", "Billing period", lengths, default=str(now)) or now)
+    rolls, terms = _rollover(form)
+    first = form.day("effective_at", "From", default=visit.today, earliest=visit.today, latest=None)
+    starts = None if first == visit.today else _midnight(visit, first)
+    if not code or not label or credits is None or cents is None or terms is None:
+        return None, Act(button="Define the plan")
+    command = DefinePlan(code, label, credits, Money(cents, currency), months, *terms, effective_at=starts)
+    price_text = escape(money_text(cents, currency, visit.locale))
+    facts = {
+        "Plan": f"{credit_text(credits, visit.locale)} credits each {_length(months)} for {price_text}",
+        "Rolls over": rolls,
+    }
+    return command, Act(button=f"Define {escape(label)}", facts=facts | _when(visit, starts, None))
+
+
+def _length(months: int) -> str:
+    return {1: "month", 12: "year"}.get(months, f"{months} months")
+
+
+def _rollover(form: Form) -> tuple[str, tuple[int, int, int] | None]:
+    """What rolls over in words, and as cap, share and number of periods; None while a field is empty or wrong."""
+    if not form.check("rolls_over", "Unused allowance rolls over"):
+        return "nothing", (0, PPM, 1)
+    left, middle, right = st.columns(3)
+    with left:
+        cap = form.credits("rollover_cap", "At most, credits")
+    with middle:
+        share = form.number("rollover_share", "At most, per cent of it", least=1, most=100, default=50)
+    with right:
+        periods = form.number("rollover_periods", "For periods", least=1, most=24, default=1)
+    if cap is None or share is None or periods is None:
+        return "", None
+    lasts = "1 period" if periods == 1 else f"{periods} periods"
+    words = f"at most {credit_text(cap, form.visit.locale)} credits and {share} %, for {lasts}"
+    return words, (cap, share * PPM // 100, periods)
+
+
 def plan_price(form: Form) -> Drawn:
     """Which plan a subscription price at a provider stands for."""
     visit = form.visit
@@ -159,6 +222,7 @@ KINDS: dict[str, tuple[str, Callable[[Form], Drawn], str]] = {
     "price": ("Price of a feature", price, "Price set."),
     "package": ("Package", package, "Package defined."),
     "bundle": ("Bundle", bundle, "Bundle defined."),
+    "plan": ("Plan", plan, "Plan defined."),
     "plan_price": ("Plan at a provider", plan_price, "Price linked."),
 }
 

@@ -6,7 +6,7 @@ import streamlit as st
 from analytics import frames
 from ledger import CancelPlan, ChangePlan, Command, Permission, StartPlan
 from ledger.core.plans import is_upgrade
-from pages.ui import forms, parts, plan_billing
+from pages.ui import forms, parts, plan_billing, plan_comparison
 from pages.ui.customer_overview import View
 from pages.ui.forms import Form
 from pages.ui.review import Act, receipt_panel, review
@@ -34,6 +34,8 @@ def draw(view: View) -> None:
         if found.provider is not None:
             plan_billing.draw(view, found)
     plans = visit.ask(frames.load_plans, at=visit.at)
+    if is_on and found is not None:
+        plan_comparison.draw(view, found.terms, plans)
     if not plans:
         st.caption("No plan is defined yet.")
     elif is_on and found is not None and found.provider is not None:

@@ -23,6 +23,15 @@ from pages.ui.text import (
     unit_price_text,
 )
 
+PLAN_ROWS = [
+    "Credits per period",
+    "Price per period",
+    "Price of a credit",
+    "Period",
+    "Rolls over",
+    "Rolled over lasts",
+]
+
 
 def prices(visit: Visit) -> None:
     """The price of every feature now, what comes next, and all versions on demand."""
@@ -199,16 +208,8 @@ def plans(visit: Visit) -> None:
     if not found:
         st.markdown("No plan is defined yet.")
         return
-    labels = [
-        "Credits per period",
-        "Price per period",
-        "Price of a credit",
-        "Period",
-        "Rolls over",
-        "Rolled over lasts",
-    ]
-    columns = {escape(one.label): _plan_column(visit, one) for one in found}
-    st.table(pd.DataFrame({"": labels, **columns}), hide_index=True, border="horizontal", alt="Plans side by side")
+    columns = {escape(one.label): plan_column(visit, one) for one in found}
+    st.table(pd.DataFrame({"": PLAN_ROWS, **columns}), hide_index=True, border="horizontal", alt="Plans side by side")
     _plan_prices(visit)
 
 
@@ -239,7 +240,8 @@ def _plan_prices(visit: Visit) -> None:
     parts.table(shown, key="plan-prices", alt="Prices at providers that stand for plans", columns=columns)
 
 
-def _plan_column(visit: Visit, one: PlanVersion) -> list[str]:
+def plan_column(visit: Visit, one: PlanVersion) -> list[str]:
+    """A plan in words, one for each of PLAN_ROWS."""
     price = escape(money_text(one.price.cents, one.price.currency, visit.locale))
     per_credit = "–"
     if one.price.cents:

@@ -115,6 +115,24 @@ def test_a_package_is_defined_and_sold_from_its_card(shop: Pages) -> None:
     assert next(button for button in again.button if button.key == "choose:week").disabled
 
 
+def test_a_plan_is_defined_with_its_rollover(shop: Pages) -> None:
+    app = shop.open(PAGE, view="new", kind="plan")
+    field(app, "text_input", "Code").input("year")
+    field(app, "text_input", "Name for people").input("Yearly")
+    field(app, "text_input", "Credits per period").input("1200")
+    field(app, "text_input", "Price per period, EUR").input("96")
+    field(app, "selectbox", "Billing period").select("12")
+    field(app, "checkbox", "Unused allowance rolls over").check().run()
+    assert not app.exception
+    field(app, "text_input", "At most, credits").input("100")
+    app.run()
+    assert "1,200 credits each year for €96" in table_text(app).replace("\\", "")
+    assert "at most 100 credits and 50 %, for 1 period" in table_text(app)
+    app = confirm(app)
+    assert "Plan defined." in app.success[0].value
+    assert "Yearly" in str(shop.open(PAGE, view="plans").table[0].value.columns)
+
+
 def test_the_cards_say_which_package_fits_and_why(shop: Pages) -> None:
     app = shop.open("credits/top_ups.py", customer="cus_acme")
     assert not app.exception

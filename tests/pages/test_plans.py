@@ -1,7 +1,7 @@
 """A customer's plan on its page, and the page of referrals: for each role, empty and full, and with hostile names."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -83,6 +83,27 @@ def test_an_admin_starts_upgrades_and_cancels_a_plan(pages: Pages) -> None:
     assert audit(pages.ledger) == []
 
 
+def test_the_plan_stands_beside_the_next_one_with_what_it_would_have_cost(
+    sqlite_url: str, make_pages: Callable[[str], Pages]
+) -> None:
+    fill(sqlite_url)
+    then = open_ledger(sqlite_url, clock=FixedClock(datetime.now(UTC) - timedelta(days=36)))
+    seed_plans(then, actor=ADMIN, currency="EUR")
+    start_plan(then, "cus_acme")
+    then.database.dispose()
+    pages = make_pages(sqlite_url)
+    app = plan_tab(pages, "fiona", "cus_acme")
+    assert not app.exception
+    shown = app.table[0].value
+    assert list(shown.columns)[1:] == ["Basic, now", "Pro"]
+    # Ten credits a day: more than the 100 of a month and less than 500. Credits were bought at 9.9 cents.
+    assert "was used in the last period" in words(app)
+    assert "**Pro** would have cost" in words(app)
+    assert shown["Pro"].tolist()[-4:] == [r"€39\.99", "0", r"€0\.00", r"€39\.99"]
+    start_plan(pages.ledger, "cus_blue")
+    assert "is said once a whole period of this plan is over" in words(plan_tab(pages, "fiona", "cus_blue"))
+
+
 def test_a_plan_that_ended_is_said(pages: Pages) -> None:
     seed_plans(pages.ledger, actor=ADMIN)
     start_plan(pages.ledger, "cus_acme")
@@ -109,7 +130,9 @@ def test_everybody_sees_referrals_and_only_admins_act(pages: Pages, who: str) ->
     assert bool([one for one in app.button if one.key == "review"]) == (who == "ada")
 
 
-@pytest.mark.parametrize("act", ["join", "qualify", "release", "refuse", "invite", "code", "disable", "programme", "end"])
+@pytest.mark.parametrize(
+    "act", ["join", "qualify", "release", "refuse", "invite", "code", "disable", "programme", "end"]
+)
 def test_every_form_is_drawn(pages: Pages, act: str) -> None:
     with_referrals(pages.ledger)
     app = pages.open("customers/referrals.py", act=act)
