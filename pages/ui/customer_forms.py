@@ -1,5 +1,7 @@
 """What an admin does about customers: open one or a lead, change what is known about one."""
 
+from typing import Any
+
 from ledger import LEAD_CREDITS_MICRO, AccountType, ChangeCustomer, Command, ConvertLead, OpenAccount, OpenLead
 from pages.ui.forms import Form
 from pages.ui.review import Act
@@ -75,7 +77,7 @@ def change_fields(form: Form, known: dict[str, str]) -> tuple[Command | None, Ac
     organisation = form.text(
         "organisation", LABELS["organisation"], max_chars=200, help=f"{ORGANISATION_HELP}. Empty: stays as it is"
     )
-    changed = {field: value for field, value in typed.items() if value != known[field]}
+    changed: dict[str, Any] = {field: value for field, value in typed.items() if value != known[field]}
     facts = {LABELS[field]: f"{_shown(known[field])} → {_shown(value)}" for field, value in changed.items()}
     if organisation:
         changed["organisation"], facts[LABELS["organisation"]] = organisation, escape(organisation)

@@ -52,15 +52,15 @@ def _open_holds(view: View, totals: str) -> None:
     columns: dict[str, Any] = {
         "reference": st.column_config.TextColumn("Hold", width=130, help="The caller's name of it", pinned=True),
         "credits": parts.credits_column("Credits"),
-        "used_for": st.column_config.TextColumn("For", width=110),
+        "used_for": st.column_config.TextColumn("For", width=150),
         "age": st.column_config.TextColumn("Age", width=70),
         "ends": st.column_config.TextColumn("Times out", width=165, help=f"In {visit.zone.key}"),
     }
     if (found["member"] != "").any():
         columns["member"] = st.column_config.TextColumn("Member", width=110)
-    if visit.may_start(Permission.MANAGE_HOLDS):
+    frozen = pd.Series([hold.is_frozen(row) for row in found.to_dict("records")], index=found.index)
+    if visit.may_start(Permission.MANAGE_HOLDS) and not frozen.all():
         columns["release"] = st.column_config.ButtonColumn("Release", key="hold-release", width=95)
-    frozen = [hold.is_frozen(row) for row in found.to_dict("records")]
     columns["open"] = st.column_config.ButtonColumn("Entry", key="hold-open", on_click=open_row, width=80)
     columns["actor"] = st.column_config.TextColumn("Placed by", width=130)
     columns["placed_at"] = parts.instant_column("Placed", visit.zone)
@@ -70,7 +70,7 @@ def _open_holds(view: View, totals: str) -> None:
         age=[_age(visit.at - placed) for placed in found["placed_at"]],
         ends=[_ends(view, at) for at in found["expires_at"]],
         open="Open",
-        release=[None if is_frozen else "Release" for is_frozen in frozen],
+        release=pd.Series(["Release"] * len(found), index=found.index).mask(frozen),
     )
     parts.table(
         shown,
@@ -81,7 +81,7 @@ def _open_holds(view: View, totals: str) -> None:
         height="content",
         download=parts.Download(visit, "holds", lambda: _exported(view), whose=view.account),
     )
-    if any(frozen):
+    if frozen.any():
         st.caption(hold.FROZEN_WORDS)
     click = st.session_state.get("hold-release")
     if click is not None:

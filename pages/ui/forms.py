@@ -383,9 +383,9 @@ def offer_draft(form: Form) -> None:
 
 
 def columns() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
-    """Room for the fields, and beside it (below it on a narrow screen) for what will happen."""
-    left, right = st.columns([3, 2], gap="large")
-    return left, right
+    """Room for the fields, and beside it for what will happen; below it where both would be too narrow to read."""
+    sides = st.grid(2, min_column_width=360, gap="large")
+    return sides.container(), sides.container()
 
 
 def customer_names(visit: Visit) -> dict[str, str]:
