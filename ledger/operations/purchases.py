@@ -97,7 +97,8 @@ class AdoptPayment(Command):
     """Make a payment that was made at the provider without this product one of an account, to be followed from now on.
 
     Credits appear when the provider says that it is paid. Give a package, or ``credits_micro``; ``price`` is what was
-    asked for all of it, without tax. Limits per customer and time of sale do not count: a person has decided.
+    asked for all of it, without tax. The package has to be for sale now; how often this customer may buy it does not
+    count: a person has decided.
     """
 
     kind: ClassVar[str] = "adopt_payment"

@@ -203,10 +203,13 @@ def _of_packages(rows: Rows) -> Iterator[str]:
     # What a person decided about is no sale of the shop.
     not_sold = {row["reverses_id"] for row in rows["transaction"]}
     not_sold |= {row["id"] for row in rows["transaction"] if row["kind"] == "decide_payment"}
+    adopted = {row["batch_id"] for row in rows["payment"] if row["purpose"] == "external"}
     bought: dict[tuple[int, str], int] = defaultdict(int)
     for batch in rows["batch"]:
         details = batch["details"]
         if batch["parent_id"] is not None or "package_id" not in details or batch["made_by_id"] in not_sold:
+            continue
+        if batch["id"] in adopted:
             continue
         version = versions[details["package_id"]]
         # One payment may buy a package several times.

@@ -129,6 +129,7 @@ def test_alerts_are_seen_snoozed_and_done(low: Ledger, clock: FixedClock, manage
     first, second = (row["id"] for row in all_rows(low)["alert"])
     run(low, MarkAlerts((first, second), is_done=False), actor=manager)
     assert states(low) == ["seen", "seen"]
+    assert run(low, MarkAlerts((first, second), is_done=False), actor=manager).transaction_id is None
     until = NOW + timedelta(days=2)
     receipt = run(low, SnoozeAlerts((second,), until), actor=manager)
     assert receipt.notes == ("1 alert snoozed.",)

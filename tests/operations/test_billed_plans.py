@@ -191,6 +191,21 @@ def test_a_cancelled_subscription_ends_with_its_period(shop: Shop, ledger: Ledge
     assert given(ledger)[-1][2:] == ("allowance", "pro", 400 * MICRO)
 
 
+@pytest.mark.parametrize(
+    "said", [{"status": "canceled"}, {"ended_at": NOW}, {"ends_at_period_end": True}], ids=lambda said: next(iter(said))
+)
+def test_a_subscription_is_cancelled_by_any_of_the_words_for_it(
+    shop: Shop, ledger: Ledger, said: dict[str, Any]
+) -> None:
+    ref = shop.mock.subscribe("acme", shop.prices["basic"])
+    follow(ledger, ref)
+    facts = shop.mock.subscription(ref)
+    assert facts is not None
+    over = FollowSubscription("acme", Provider.MOCK, replace(facts, **said), tuple(shop.mock.invoices(ref)))
+    ledger.execute(over, actor=SYSTEM, key=fresh_key())
+    assert subscribed(ledger)["state"] == "cancelled"
+
+
 def test_a_plan_by_the_calendar_is_taken_over(shop: Shop, ledger: Ledger, clock: FixedClock) -> None:
     run(ledger, StartPlan("acme", "basic", REASON))
     clock.advance(timedelta(days=3))

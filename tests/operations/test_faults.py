@@ -12,7 +12,7 @@ from ledger.core.alerts import Addressee, AlertKind
 from ledger.core.amounts import MAX_MICRO, MICRO, Money
 from ledger.core.payments import Provider, Purpose, RechargeTerms
 from ledger.core.policy import Scope
-from ledger.core.records import CreditType
+from ledger.core.records import AccountType, CreditType
 from ledger.gateways.billing import SubscriptionFacts
 from ledger.gateways.provider import PaymentFacts, Progress
 from ledger.operations import HANDLERS
@@ -397,6 +397,7 @@ ODD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("PlaceHold", {"reference": "dispute:1"}, ["reference"]),
     ("CaptureHold", {"amount_micro": None}, []),
     ("ConvertLead", {"email": "nobody"}, ["email"]),
+    ("ConvertLead", {"account_type": AccountType.LEAD}, ["account_type"]),
     ("SendMailAgain", {"to_address": "nobody"}, ["to"]),
     ("SendMailAgain", {"to_address": ""}, []),
     ("SendTestMail", {"to_address": " "}, ["to"]),

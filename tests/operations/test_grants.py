@@ -183,6 +183,15 @@ FAULTS = [
         make_grant(credit_type=CreditType.REFERRAL, expires_on=date(9999, 12, 31)), {"expires_on"}, id="the-end-of-time"
     ),
     pytest.param(
+        make_grant(
+            credit_type=CreditType.REFERRAL,
+            effective_at=datetime(2026, 3, 1, tzinfo=UTC),
+            expires_on=date(2026, 3, 9),
+        ),
+        {"expires_on"},
+        id="over-before-it-is-given",
+    ),
+    pytest.param(
         make_grant(credit_type=CreditType.REFERRAL, effective_at=datetime(9999, 6, 1, tzinfo=UTC)),
         {"effective_at"},
         id="effective-at-the-end-of-time",

@@ -196,7 +196,7 @@ def test_a_circle_is_refused(club: Ledger) -> None:
 
 def test_a_customer_is_referred_once_and_before_it_buys(club: Ledger) -> None:
     run(club, make("code", account="core", code="CORE"))
-    run(club, make("join"))
+    assert run(club, make("join")).subject_id == only_id(club)
     for code in ("ACME", "CORE"):
         with pytest.raises(NotAllowedNow, match="was referred before"):
             run(club, make("join", code=code))

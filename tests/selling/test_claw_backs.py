@@ -134,7 +134,7 @@ def test_a_blocked_payment_is_credited_or_given_back_by_a_person(ledger: Ledger,
     with pytest.raises(NotAllowedNow, match="only a blocked one"):
         run(ledger, DecidePayment(names[0], True, REASON))
     run(ledger, DecidePayment(names[1], True, REASON))
-    run(ledger, DecidePayment(names[2], False, REASON))
+    assert run(ledger, DecidePayment(names[2], False, REASON)).money == Money(10_000, "EUR")
     states = [row_of(ledger, name=name).state for name in names]
     assert states == [PaymentState.CREDITED, PaymentState.CREDITED, PaymentState.FAILED]
     (sending,) = all_rows(ledger)["provider_refund"]
@@ -178,6 +178,17 @@ def test_money_made_at_the_provider_without_us_is_adopted(ledger: Ledger, shop: 
         run(ledger, command)
     receipt = follow_ref(ledger, Provider.MOCK, payment_ref=ref)
     assert not isinstance(receipt, Unmatched) and receipt.available_after_micro == 70 * MICRO
+
+
+def test_a_package_that_is_adopted_is_credited_beyond_its_limit(ledger: Ledger, shop: MockGateway) -> None:
+    define_package(ledger, "sale", limit=1)
+    buy(ledger, shop, package="sale")
+    offer = Offer("sale", "Sale", 100 * MICRO, 1, Money(10_000, "EUR"))
+    page = shop.open_checkout(CheckoutRequest("inv-7", "someone", offer, "https://a.example", "https://b.example"))
+    ref = str(shop.pay(page.ref, GOOD_CARD).payment_ref)
+    run(ledger, AdoptPayment(Provider.MOCK, ref, "acme", Money(10_000, "EUR"), REASON, "sale"))
+    receipt = follow_ref(ledger, Provider.MOCK, payment_ref=ref)
+    assert not isinstance(receipt, Unmatched) and receipt.available_after_micro == 200 * MICRO
 
 
 def test_a_page_that_was_never_made_is_given_up_after_a_day(
@@ -231,15 +242,18 @@ def test_the_proof_of_the_books_sees_what_is_wrong(ledger: Ledger, shop: MockGat
 
 def test_money_that_went_back_while_a_payment_was_blocked_takes_its_credits(ledger: Ledger, shop: MockGateway) -> None:
     define_package(ledger, "starter", limit=1)
-    names = [start(ledger, package="starter") for _ in range(3)]
+    names = [start(ledger, package="starter") for _ in range(4)]
     refs = [str(shop.pay(open_checkout(ledger, shop, name), GOOD_CARD).payment_ref) for name in names]
     for name in names:
         follow(ledger, name)
     shop.give_back(refs[1], 4_000)
     shop.give_back(refs[2], 10_000)
+    shop.give_back(refs[3], 4_000)
+    shop.close_dispute(refs[3], shop.dispute(refs[3], 6_000), is_won=False)
     for name in names[1:]:
         follow(ledger, name)
     receipt = run(ledger, DecidePayment(names[1], True, REASON))
     assert receipt.available_after_micro - receipt.available_before_micro == 60 * MICRO
-    row = row_of(ledger, name=names[2])
-    assert row.state == PaymentState.FAILED and "given back at the provider" in row.error
+    for name in names[2:]:
+        row = row_of(ledger, name=name)
+        assert row.state == PaymentState.FAILED and "given back at the provider" in row.error
