@@ -50,8 +50,8 @@ def head(connection: sa.Connection) -> Head | None:
 
 def seal_new(ledger: Ledger) -> int:
     """Seal everything that is booked and not sealed; answers how many transactions that were."""
-    done = 0
-    while count := _seal_chunk(ledger.database, ledger.clock.now()):
+    done, at = 0, ledger.clock.now()
+    while count := _seal_chunk(ledger.database, at):
         done += count
     return done
 
@@ -130,7 +130,7 @@ def verify(connection: sa.Connection, *, kept: Head | None = None) -> list[Breac
         texts = {row["id"]: (row["recorded_at"], text) for row, text in _texts(connection, found)}
         for one in rows:
             check.look_at(one, *texts.get(one.transaction_id, (None, None)))
-    return check.breaches + check.at_the_end() + _unsealed(connection, check.newest_run_at)
+    return check.breaches + check.at_the_end() + _unsealed(connection, check.finished_at())
 
 
 class _Check:
@@ -140,8 +140,9 @@ class _Check:
         self._kept = kept
         self.breaches: list[Breach] = []
         self._previous, self._position = GENESIS, 0
-        self._run_before: datetime | None = None
-        self.newest_run_at: datetime | None = None
+        self._run_at: datetime | None = None
+        self._run_links = 0
+        self._finished_before: datetime | None = None
 
     def look_at(self, one: Any, recorded_at: datetime | None, text: str | None) -> None:
         """One link, with what the books say now; None where they say nothing any more."""
@@ -150,18 +151,27 @@ class _Check:
         if one.position != self._position:
             self.breaches.append(Breach(place, f"position {self._position} is missing before it"))
             self._position = one.position
-        if one.sealed_at != self.newest_run_at:
-            self._run_before, self.newest_run_at = self.newest_run_at, one.sealed_at
+        if one.sealed_at != self._run_at:
+            self._finished_before = self.finished_at()
+            self._run_at, self._run_links = one.sealed_at, 0
+        self._run_links += 1
         if text is None or recorded_at is None:
             self.breaches.append(Breach(place, "was deleted"))
         elif link(self._previous, text) != one.hash:
             self.breaches.append(Breach(place, "is not what was sealed"))
-        elif self._run_before is not None and recorded_at < self._run_before - GRACE:
+        elif self._finished_before is not None and recorded_at < self._finished_before - GRACE:
             self.breaches.append(Breach(place, "came into the books later than it says"))
         kept = self._kept
         if kept is not None and one.position == kept.position and one.hash != kept.hash:
             self.breaches.append(Breach(place, "is another one than in the head that was kept"))
         self._previous = one.hash
+
+    def finished_at(self) -> datetime | None:
+        """The newest run so far that left nothing unsealed: whoever says it is older should have been in the chain.
+
+        A run of whole chunks may have been cut off between two of them, so it proves nothing.
+        """
+        return self._run_at if self._run_links % CHUNK else self._finished_before
 
     def at_the_end(self) -> list[Breach]:
         """What can only be said when the chain is over."""
@@ -180,14 +190,14 @@ def _chunks(connection: sa.Connection) -> Iterator[Sequence[Any]]:
         position = rows[-1].position
 
 
-def _unsealed(connection: sa.Connection, newest_run_at: datetime | None) -> list[Breach]:
-    """Transactions outside the chain that the newest run of the job should have sealed."""
-    if newest_run_at is None:
+def _unsealed(connection: sa.Connection, finished_at: datetime | None) -> list[Breach]:
+    """Transactions outside the chain that the newest finished run of the job should have sealed."""
+    if finished_at is None:
         return []
     late = (
         sa.select(transaction.c.id)
         .outerjoin(seal, seal.c.transaction_id == transaction.c.id)
-        .where(seal.c.transaction_id.is_(None), transaction.c.recorded_at < newest_run_at - GRACE)
+        .where(seal.c.transaction_id.is_(None), transaction.c.recorded_at < finished_at - GRACE)
         .order_by(transaction.c.id)
     )
     found = connection.execute(late).scalars()

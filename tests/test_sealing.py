@@ -15,7 +15,7 @@ from ledger import Ledger
 from ledger.clock import FixedClock
 from ledger.core.sealing import GENESIS, canonical, link
 from ledger.models import APPEND_ONLY, seal
-from ledger.sealing import Breach, Head, head, seal_new, verify
+from ledger.sealing import CHUNK, Breach, Head, head, seal_new, verify
 from tests.kit.factories import NOW, adjust, grant, open_account, price_feature, top_up, use
 
 VERIFIER = Path(__file__).parents[1] / "tools" / "verify_seal.py"
@@ -168,6 +168,39 @@ def test_a_transaction_that_committed_late_is_sealed_and_no_breach(sealed: Ledge
     clock.set(NOW + timedelta(days=1, minutes=1))
     assert seal_new(sealed) == 1
     assert breaches(sealed) == []
+
+
+def test_a_long_backlog_is_no_breach_even_when_its_sealing_was_cut_off(
+    ledger: Ledger, clock: FixedClock, tmp_path: Path
+) -> None:
+    open_account(ledger, "acme")
+    columns = "kind, account_id, actor, role, digest, reason_code, note, ticket, effective_at, recorded_at, receipt"
+    behind_our_back(
+        ledger,
+        f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {CHUNK + 2}) "
+        f'INSERT INTO "transaction" (id, "key", {columns}) SELECT 1000 + i, i || \'\', {columns} '
+        'FROM "transaction", n WHERE id = (SELECT min(id) FROM "transaction")',
+    )
+    clock.advance(timedelta(days=1))
+    assert seal_new(ledger) == CHUNK + 3
+    assert breaches(ledger) == []
+    assert stand_alone(ledger, tmp_path) == []
+    # As a run leaves the chain that was killed after its first chunk.
+    behind_our_back(ledger, f"DELETE FROM seal WHERE position > {CHUNK}")
+    assert breaches(ledger) == []
+    clock.advance(timedelta(hours=1))
+    assert seal_new(ledger) == 3
+    assert breaches(ledger) == []
+    assert stand_alone(ledger, tmp_path) == []
+    clock.advance(timedelta(hours=1))
+    behind_our_back(
+        ledger,
+        f'INSERT INTO "transaction" (id, "key", {columns}) '
+        f"SELECT 9000, 'forged', {columns} FROM \"transaction\" WHERE id = 1001",
+    )
+    assert seal_new(ledger) == 1
+    assert [one.what for one in breaches(ledger)] == ["came into the books later than it says"]
+    assert len(stand_alone(ledger, tmp_path)) == 1
 
 
 def test_the_chain_has_no_gaps_and_names_every_transaction_once(sealed: Ledger) -> None:
