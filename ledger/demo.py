@@ -42,7 +42,8 @@ _LAST_PURCHASE_DAY = DAYS // 7 * 7 - 21
 ADMIN = Actor("ada.admin@demo.example", Role.ADMIN)
 # Decides about what ada asks for.
 OTHER_ADMIN = Actor("bruno.boss@demo.example", Role.ADMIN)
-MANAGERS = ("max.berger@demo.example", "mia.costa@demo.example")
+# The first is the account manager of the development identity, who so finds customers of his own.
+MANAGERS = ("max@example.com", "mia@example.com")
 # The last key that the load uses: without it the load was interrupted.
 LAST_KEY = "demo-complete"
 

@@ -24,7 +24,7 @@ from ledger.selling.settling import settle_due
 from ledger.settings import settings
 
 SMALL, MIDDLE = "starter", "professional"
-MANAGER = Actor("max.berger@demo.example", Role.ACCOUNT_MANAGER)
+MANAGER = Actor("max@example.com", Role.ACCOUNT_MANAGER)
 ADMIN = Actor("ada.admin@demo.example", Role.ADMIN)
 _AGREED = Reason("contract", "Agreed with the customer on the phone")
 _PRICE = (

@@ -46,7 +46,7 @@ def _of_pool(run: Run, clock: FixedClock) -> Iterator[Act]:
     paid = Reason("bank transfer", "Credits for the laboratory, paid by the group")
     for command in (
         ChangeCustomer("cus_aurora", organisation=ORGANISATION),
-        OpenPool(POOL, "Aurora laboratory", ORGANISATION, ZONE, "max.berger@demo.example"),
+        OpenPool(POOL, "Aurora laboratory", ORGANISATION, ZONE, "max@example.com"),
         SetPoolMembers(POOL, members),
         RecordTopUp(POOL, 15_000 * MICRO, Money(10_500, "USD"), "INV-AURORA-LAB", paid),
     ):

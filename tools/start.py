@@ -48,6 +48,9 @@ def serve(port: int) -> int:
         str(port),
         "--server.headless",
         "true",
+        # We say the address ourselves, once it answers.
+        "--logger.hideWelcomeMessage",
+        "true",
     ]
     server = subprocess.Popen(command, cwd=ROOT)
 
