@@ -35,7 +35,7 @@ def main(visit: Visit) -> None:
     table["customers"] = table["feature"].map(who.groupby("feature")["account"].nunique()).fillna(0).astype("int64")
     labels = visit.ask(frames.load_feature_labels, at=visit.at)
     moved = burn.rate_change(usage, span.period, span.other)
-    st.markdown(usage_table.finding(table, labels, moved_words=change_words(moved, visit.locale)))
+    st.markdown(usage_table.finding(table, labels, moved_words=change_words(moved, visit.locale), locale=visit.locale))
     daily(visit, usage, labels, span, patterns)
     links.entries_link("Use booked in the period", kinds=("usage",))
     st.caption("Select a feature for its customers.")

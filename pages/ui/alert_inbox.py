@@ -103,12 +103,12 @@ def alert_columns(visit: Visit, *, with_customer: bool = True) -> dict[str, obje
     text = st.column_config.TextColumn
     customer = {}
     if with_customer:
-        customer = {"name": text("Customer", pinned=True, width=150), "open": links.customer_columns("alerts")["open"]}
+        customer = {"name": text("Customer", pinned=True, width=170), "open": links.customer_columns("alerts")["open"]}
     return {
         **customer,
         "severity_words": text("Severity", width=95),
-        "kind_words": text("Kind", width=110),
-        "what": text("What", width=325),
+        "kind_words": text("Kind", width=150),
+        "what": text("What", width=285),
         "raised_at": parts.instant_column("Since", visit.zone),
         "state_words": text("State", width=80),
         "detail": text("More", width=330),

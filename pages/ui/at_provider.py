@@ -94,7 +94,6 @@ def _table(visit: Visit, found: list[Difference], words: str) -> None:
             "why": text("Differs in", width="medium"),
             "ref": text("Product there"),
         },
-        placeholder="–",
     )
     if alone:
         st.caption("Products that others made there are never changed; what has to be done with them is up to you.")

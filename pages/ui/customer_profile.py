@@ -22,6 +22,7 @@ def draw(view: View) -> None:
         "owner": customer.owner,
     }
     shown = {label: known[field] for field, label in LABELS.items() if field in known} | {
+        LABELS["account_type"]: customer.account_type.value.capitalize(),
         "Account id": customer.account,
         "Time zone": customer.zone.key,
         "At Stripe": customer.stripe_id or "",

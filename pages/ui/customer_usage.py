@@ -35,7 +35,9 @@ def draw(view: View) -> None:
     labels = visit.ask(frames.load_feature_labels, at=visit.at)
     table = burn.by_feature(usage, wanted, span.other)
     if not table.empty:
-        st.markdown(usage_table.finding(table, labels, moved_words=change_words(moved, visit.locale)))
+        st.markdown(
+            usage_table.finding(table, labels, moved_words=change_words(moved, visit.locale), locale=visit.locale)
+        )
     shown = Period(max(wanted.since, wanted.until - timedelta(days=CHART_DAYS_MAX)), wanted.until)
     theme = pictures.theme()
     chart = visit.kept(

@@ -145,11 +145,13 @@ def table(
     columns: Mapping[str, Any],
     totals: str = "",
     download: "Download | None" = None,
+    placeholder: str = "–",
     **options: Any,
 ) -> Any:
     """A table with its totals in a line above and a download below; ``columns`` gives order and configuration.
 
-    Only the columns named are shown. ``alt`` says what the table is. Cells are shown as typed, without Markdown.
+    Only the columns named are shown, ``placeholder`` stands where there is nothing, and ``alt`` says what the table is.
+    Cells are shown as typed, without Markdown.
     """
     if totals:
         st.markdown(totals)
@@ -160,6 +162,7 @@ def table(
         hide_index=True,
         column_order=list(columns),
         column_config=dict(columns),
+        placeholder=placeholder,
         **options,
     )
     if download is not None:

@@ -35,7 +35,7 @@ def _table(visit: Visit, account: str, found: pd.DataFrame) -> None:
     rows = found.to_dict("records")
     shown = found.assign(
         state=found["is_active"].map({True: "active", False: "not active"}),
-        fullest=pd.Series([_fullest(row) for row in rows], dtype="Float64"),
+        fullest=pd.Series([_fullest(row) for row in rows], dtype="Float64") * 100,
         **{period.value: [_used_of(visit, row, period) for row in rows] for period in Period},
     )
     columns = {
@@ -43,7 +43,7 @@ def _table(visit: Visit, account: str, found: pd.DataFrame) -> None:
         "member": st.column_config.TextColumn("Member", help="As usage names it"),
         "state": st.column_config.TextColumn("State", width=90),
         "fullest": st.column_config.ProgressColumn(
-            "Used of limit", format="percent", min_value=0, max_value=1, help="Of the limit that is used most"
+            "Used of limit", format="%.0f %%", min_value=0, max_value=100, help="Of the limit that is used most"
         ),
         **{
             period.value: st.column_config.TextColumn(f"Used {PERIOD_WORDS[period]}", help="Of the limit, if any")

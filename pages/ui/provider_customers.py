@@ -87,7 +87,6 @@ def _table(found: list[ProviderLink], words: str) -> None:
             "ref": text(f"Id at {words}"),
             "card": text("Saved card"),
         },
-        placeholder="–",
     )
 
 

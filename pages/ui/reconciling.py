@@ -221,7 +221,7 @@ def _table(visit: Visit, provider: Provider, chosen: pd.DataFrame, number: int) 
 
     since = shown["happened_at"].fillna(shown["found_at"])
     columns = {
-        "what": st.column_config.TextColumn("Finding", pinned=True, width=260),
+        "what": st.column_config.TextColumn("Finding", pinned=True, width=300),
         "open": st.column_config.ButtonColumn("Open", key="findings-open", on_click=open_row, width=80),
         "ours": st.column_config.TextColumn("Here", width=95, alignment="right"),
         "theirs": st.column_config.TextColumn("There", width=95, alignment="right"),
@@ -256,7 +256,6 @@ def _table(visit: Visit, provider: Provider, chosen: pd.DataFrame, number: int) 
         totals=f"**{count:,} finding{'s' * (count != 1)}**, the newest first.",
         columns=columns,
         height="content",
-        placeholder="–",
         download=parts.Download(visit, "reconciliation", lambda: to_export(chosen), whose=provider.value),
     )
 

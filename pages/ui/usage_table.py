@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from babel import Locale
 
 from analytics import burn
 from pages.ui import parts, portfolio
@@ -16,12 +17,13 @@ from pages.ui.period import Span
 from pages.ui.text import MINUS, credit_text, escape, percent_text
 
 
-def finding(table: pd.DataFrame, labels: Mapping[str, str], *, moved_words: str) -> str:
+def finding(table: pd.DataFrame, labels: Mapping[str, str], *, moved_words: str, locale: Locale) -> str:
     """The table in a sentence: the largest feature, and how the burn moved."""
     top = table.iloc[0]
     if not top["used_micro"]:
         return "No credits were used in this period."
-    words = f"Most went to **{escape(labels.get(top['feature'], top['feature']))}**, {top['share']:.0%} of all use."
+    share = percent_text(top["share"], locale, decimals=0)
+    words = f"Most went to **{escape(labels.get(top['feature'], top['feature']))}**, {share} of all use."
     return f"{words} Use per day: {moved_words} against the period before." if moved_words else words
 
 

@@ -161,7 +161,7 @@ def test_expiring_says_what_will_be_wasted_and_filters_by_the_address(pages: Pag
 def test_usage_names_the_largest_feature_and_the_chosen_ones_customers(pages: Pages) -> None:
     app = pages.open("finance/usage.py", period="last_30_days", feature="images")
     assert tiles(app)["Active customers"] == "2"
-    assert "Most went to **images**, 100% of all use." in said(app)
+    assert "Most went to **images**, 100\u00a0% of all use." in said(app)
     assert "Customers using images" in [heading.value for heading in app.subheader]
     assert app.query_params["feature"] in ("images", ["images"])
 
