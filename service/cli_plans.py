@@ -19,10 +19,12 @@ from ledger import (
     QualifyReferral,
     Reason,
     StartPlan,
+    micro_to_text,
 )
 from ledger.core.pricing import PPM
 from ledger.renewals import qualify_due, renew_due
 from ledger.seeds import seed_plans
+from service import show
 from service.cli_kit import me, opened_ledger, refusing_clearly, run
 from service.cli_words import CREDITS
 
@@ -48,6 +50,21 @@ def seed() -> None:
         currency = frames.load_company(connection).currency
     made = seed_plans(ledger, actor=me(), currency=currency)
     click.echo("Defined before." if all(one.replayed for one in made) else f"{len(made)} plans are defined.")
+
+
+@plan.command("list")
+@refusing_clearly
+def list_() -> None:
+    """The plans in force, smallest allowance first."""
+    ledger = opened_ledger()
+    with ledger.database.reading() as connection:
+        found = frames.load_plans(connection, at=ledger.clock.now())
+    for one in found:
+        rolled = f"{micro_to_text(one.rollover_cap_micro)} credits or {one.rollover_share_ppm / 10_000:g} %"
+        click.echo(
+            f"{one.code}: {micro_to_text(one.credits_micro)} credits for {show.money(one.price)} every {one.months} "
+            f"month(s); at most {rolled} roll over, for {one.rollover_periods} period(s)"
+        )
 
 
 @plan.command("define")

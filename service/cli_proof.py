@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
+from analytics import frames
 from ledger import Reason, RebuildTotals, micro_to_text
 from ledger.core.policy import SYSTEM
 from ledger.models import account as account_table
@@ -26,6 +27,7 @@ def reconcile_books(account: str | None) -> None:
     """Prove every invariant of the books, of one account or of all. Changes nothing; exits with 1 on a finding."""
     ledger = opened_ledger()
     with ledger.database.snapshot() as connection:
+        _refuse_unknown(connection, account)
         proof = reconcile(connection, account_name=account)
     for one in proof.findings[:SHOWN]:
         click.echo(f"{one.check}: {one.place} says {one.stated_micro}, proven {one.proven_micro} (micro)")
@@ -46,6 +48,7 @@ def rebuild(account: str | None, write: bool, note: str) -> None:
     """Compute totals and the daily rollup again from the entries and show what differs."""
     ledger = opened_ledger()
     with ledger.database.snapshot() as connection:
+        _refuse_unknown(connection, account)
         found = list(
             differences(
                 connection.execute,
@@ -70,6 +73,12 @@ def rebuild(account: str | None, write: bool, note: str) -> None:
         command = RebuildTotals(owner, Reason("rebuild", note))
         receipt = ledger.execute(command, actor=SYSTEM, key=f"rebuild:{owner}:{ledger.clock.now().isoformat()}")
         click.echo(f"{owner}: {len(receipt.notes)} figures repaired, transaction {receipt.transaction_id}.")
+
+
+def _refuse_unknown(connection: sa.Connection, account: str | None) -> None:
+    # Nothing is proven of an account that is not there.
+    if account is not None:
+        frames.load_head(connection, account)
 
 
 def _line(one: Difference, names: dict[int, str]) -> str:
@@ -103,14 +112,13 @@ def seal_head() -> None:
 
 
 @seal.command("verify")
-@click.option("--head", "file", type=click.Path(exists=True, path_type=Path), help="A head that was kept elsewhere.")
+@click.option("--head", "file", type=click.Path(exists=True, path_type=Path), help="Heads that were kept elsewhere.")
 @refusing_clearly
 def seal_verify(file: Path | None) -> None:
     """Compare the books with what was sealed; exits with 1 on a breach. tools/verify_seal.py does it without us."""
     kept = None
     if file is not None:
-        said = json.loads(file.read_text(encoding="utf-8"))
-        kept = Head(**said | {"sealed_at": datetime.fromisoformat(said["sealed_at"])})
+        kept = _kept(file)
     with opened_ledger().database.reading() as connection:
         breaches = verify(connection, kept=kept)
     for one in breaches:
@@ -118,6 +126,15 @@ def seal_verify(file: Path | None) -> None:
     click.echo("The books are what was sealed." if not breaches else f"{len(breaches)} breaches.")
     if breaches:
         raise SystemExit(1)
+
+
+def _kept(file: Path) -> Head:
+    """The newest of the heads that a file keeps, one a line."""
+    try:
+        said = json.loads(file.read_text(encoding="utf-8").splitlines()[-1])
+        return Head(**said | {"sealed_at": datetime.fromisoformat(said["sealed_at"])})
+    except (ValueError, LookupError, TypeError) as error:
+        raise click.ClickException(f"the last line of {file} is not what `seal head` prints") from error
 
 
 VERBS = (reconcile_books, rebuild, seal)

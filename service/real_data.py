@@ -32,6 +32,8 @@ from ledger import (
     UsageEvent,
 )
 from ledger.clock import FixedClock
+from ledger.context import Rules
+from ledger.core.amounts import MAX_MICRO
 from ledger.core.lifecycle import add_months
 from ledger.database import Database
 from ledger.migrations import upgrade
@@ -39,7 +41,7 @@ from ledger.models import account
 from ledger.reconcile import reconcile
 from ledger.sweep import expire_due_everywhere
 from service.show import address
-from service.usage_file import FileFault, RowFault, UsageRow, read_usage
+from service.usage_file import FileFault, RowFault, UsageRow, read_usage, reading
 
 FUNDER = Actor("funding@real-data.example", Role.ADMIN)
 PRICES = {"linux": 1, "macos": 5, "windows": 10, "other_os": 25}
@@ -48,8 +50,8 @@ SMALLEST_PURCHASE = 1_000
 
 
 def count_rows(path: Path) -> int:
-    """Rows of a CSV file, gzipped or not, for a progress bar."""
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
+    """Rows of a CSV file, gzipped or not, for a progress bar. Raises FileFault when it is cut off or not gzipped."""
+    with reading(path), gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
         return max(sum(1 for _ in handle) - 1, 0)
 
 
@@ -68,7 +70,8 @@ def load(url: str, folder: Path, *, say: Callable[[str], None]) -> None:
         if connection.execute(sa.select(account.c.id).limit(1)).first() is not None:
             raise FileFault(f"{url} holds accounts already; import into a database of its own")
     clock = FixedClock(_midnight(min(day for _, day in customers)))
-    ledger = Ledger(database, clock)
+    # Whole histories are made up at once: there is no second person to ask.
+    ledger = Ledger(database, clock, Rules(approval_limit_micro=MAX_MICRO))
     _Funded(ledger, clock, events, customers).run()
     seconds = time.perf_counter() - started
     rows = sum(len(days) for months in events.values() for days in months.values())

@@ -2,8 +2,10 @@
 
 import csv
 import gzip
+import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -50,11 +52,19 @@ def read_usage(path: Path) -> Iterator[UsageRow | RowFault]:
     repeated row by its number, so that the same file read twice names the same events.
     Raises FileFault when columns are missing or the file is not CSV text.
     """
+    with reading(path), _open(path) as handle:
+        yield from _rows(csv.DictReader(handle))
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a file as a whole into FileFault."""
     try:
-        with _open(path) as handle:
-            yield from _rows(csv.DictReader(handle))
-    except (UnicodeDecodeError, gzip.BadGzipFile, csv.Error) as error:
+        yield
+    except (UnicodeDecodeError, csv.Error) as error:
         raise FileFault(f"{path} is not a CSV file in UTF-8: {error}") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise FileFault(f"{path} is cut off or not a gzip file: {error}") from error
 
 
 def _open(path: Path) -> TextIO:

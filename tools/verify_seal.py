@@ -124,9 +124,9 @@ def verify(books: Books, head: dict | None) -> Iterator[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("address", help="sqlite:///file or postgresql://user@host/name")
-    parser.add_argument("--head", help="JSON file written by: python -m service.cli seal head")
+    parser.add_argument("--head", help="file to which was written: python -m service.cli seal head")
     chosen = parser.parse_args()
-    head = json.loads(Path(chosen.head).read_text(encoding="utf-8")) if chosen.head else None
+    head = json.loads(Path(chosen.head).read_text(encoding="utf-8").splitlines()[-1]) if chosen.head else None
     breaches = list(verify(Books(chosen.address), head))
     for breach in breaches:
         print(breach)

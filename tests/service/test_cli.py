@@ -141,6 +141,34 @@ def test_the_doctor_says_what_to_do_about_a_database_that_was_never_migrated(
     assert "service.cli migrate" in result.output
 
 
+def test_a_gzip_file_that_is_cut_off_is_said_and_books_nothing(cli: Cli, tmp_path: Path) -> None:
+    cli.funded()
+    path = tmp_path / "usage.csv.gz"
+    whole = gzip.compress(b"account,occurred_at,feature,quantity\nacme,2026-03-01,linux,3\n")
+    for content in (whole[:-6], b"plain text"):
+        path.write_bytes(content)
+        assert "cut off or not a gzip file" in cli("usage", "import", str(path), code=1).output
+    assert "available: 100" in cli("balance", "acme").output
+
+
+def test_nothing_is_proven_of_nobody(cli: Cli) -> None:
+    for verb in ("reconcile", "rebuild"):
+        assert "no account 'nobody'" in cli(verb, "--account", "nobody", code=EXIT_CODES["not_found"]).output
+
+
+def test_the_seal_is_verified_against_the_newest_of_the_kept_heads(cli: Cli, tmp_path: Path) -> None:
+    cli.funded()
+    kept = tmp_path / "heads.jsonl"
+    for _ in range(2):
+        cli("seal", "run")
+        with kept.open("a", encoding="utf-8") as file:
+            file.write(cli("seal", "head").output)
+        cli("usage", "record", "acme", "linux")
+    assert "are what was sealed" in cli("seal", "verify", "--head", str(kept)).output
+    kept.write_text("acme,linux\n", encoding="utf-8")
+    assert "is not what `seal head` prints" in cli("seal", "verify", "--head", str(kept), code=1).output
+
+
 @pytest.mark.parametrize("verb", ["migrate", "doctor", "demo"])
 @pytest.mark.parametrize(
     ("name", "value", "says"),
@@ -164,6 +192,21 @@ def test_a_wrong_setting_is_named_and_sets_nothing_up(
     assert name in result.output
     assert says in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_real_usage_is_imported_with_purchases_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "customers.csv").write_text("customer_id,group,first_day\nbig,x,2024-01-05\n", encoding="utf-8")
+    rows = "customer_id,day,feature,units\nbig,2024-01-06,windows,90000\nbig,2024-02-07,linux,7\n"
+    (folder / "usage.csv.gz").write_bytes(gzip.compress(rows.encode()))
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/real.sqlite")
+    settings.cache_clear()
+    result = CliRunner().invoke(main, ["import-real", str(folder)])
+    settings.cache_clear()
+    assert "1 customers, 2 rows of usage" in result.output
+    assert ", 0 disagreements" in result.output
+    assert result.exit_code == 0
 
 
 def test_expiring_says_how_much_went(cli: Cli) -> None:

@@ -19,6 +19,7 @@ def test_a_customer_is_put_on_a_plan_moved_and_cancelled(cli: Cli) -> None:  # n
     assert "4 plans are defined" in cli("plan", "seed").output
     assert "Defined before" in cli("plan", "seed").output
     cli("plan", "define", "gold", "Gold", "900", "--cents", "4999", "--rollover", "90", "--share", "10")
+    assert "gold: 900 credits for 49.99 USD every 1 month(s); at most 90 credits or 10 %" in cli("plan", "list").output
     cli("account", "open", "acme", "Acme")
     assert "available 0 -> 100" in cli("plan", "start", "acme", "basic", *WHY, "--key", "k").output
     assert "replayed" in cli("plan", "start", "acme", "basic", *WHY, "--key", "k").output
