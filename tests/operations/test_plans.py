@@ -194,9 +194,8 @@ def test_a_new_version_counts_from_the_next_period_and_a_late_renewal_takes_the_
     assert [credits for _, credits, _ in given_by(renew_due(shop)[0])] == [120]
 
 
-@pytest.mark.parametrize("is_swept", [False, True], ids=["renewed-first", "swept-first"])
 def test_up_is_at_once_with_the_prorated_difference_until_the_end_of_the_period(
-    shop: Ledger, clock: FixedClock, is_swept: bool
+    shop: Ledger, clock: FixedClock
 ) -> None:
     start_plan(shop)
     to_day(clock, "2026-03-26")
@@ -205,14 +204,23 @@ def test_up_is_at_once_with_the_prorated_difference_until_the_end_of_the_period(
     assert given_by(receipt) == [("promotional", round(400 * 15 / 31, 6), date(2026, 4, 9))]
     assert all_rows(shop)["customer"][0]["tier"] == "pro"
     to_day(clock, "2026-04-10")
-    if is_swept:
-        expire_due_everywhere(shop)
     (renewed,) = renew_due(shop)
     # Half of 100 and 193.548387 may roll over.
     assert given_by(renewed) == [
         ("rollover", 146.774193, date(2026, 5, 9)),
         ("promotional", 500, date(2026, 5, 9)),
     ]
+
+
+def test_what_the_sweep_took_of_all_batches_of_a_period_rolls_over(shop: Ledger, clock: FixedClock) -> None:
+    start_plan(shop)
+    to_day(clock, "2026-04-08")
+    change(shop, "pro")
+    to_day(clock, "2026-04-10")
+    expire_due_everywhere(shop)
+    (renewed,) = renew_due(shop)
+    # Half of 100 and of the 25.806452 that two of 31 days gave.
+    assert given_by(renewed)[0] == ("rollover", 62.903226, date(2026, 5, 9))
 
 
 def test_down_is_from_the_next_period_on(shop: Ledger, clock: FixedClock) -> None:
