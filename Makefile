@@ -1,7 +1,7 @@
 # One entry for people and for continuous integration. `make` alone lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run migrate real check test format lint types browser bench api-check hammer deliveries drill ray screenshots goldens clean product developer
+.PHONY: help demo run migrate real check test format lint types browser bench api-check hammer deliveries drill mutants ray screenshots goldens clean product developer
 
 PYTHON := .venv/bin/python
 PORT ?= 8501
@@ -61,6 +61,9 @@ deliveries: developer ## 20,000 messages of a provider, doubled and shuffled, ov
 
 drill: developer ## back up under load, restore elsewhere, prove that it is the same, on both databases
 	$(PYTHON) -m tools.drill
+
+mutants: developer ## change the ledger in small ways, count what no test notices (ARGS="ledger.operations.refunds --share 0.2")
+	$(PYTHON) -m tools.mutants $(ARGS)
 
 ray: product ## forecasts on a local Ray cluster, one of two workers killed, same as without: make ray DATA=folder
 	@test -n "$(DATA)" || { echo "Say which folder: make ray DATA=path/to/folder" >&2; exit 2; }
