@@ -36,7 +36,10 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """One customer's profile; ``zone`` is the customer's own, in which its credits expire at the end of a day."""
+    """One customer's profile; ``zone`` is the customer's own, in which its credits expire at the end of a day.
+
+    Accounts of one ``organisation`` may move credits among each other; empty: none.
+    """
 
     account: str
     name: str
@@ -47,6 +50,7 @@ class Customer:
     zone: ZoneInfo
     stripe_id: str | None
     opened_at: datetime
+    organisation: str
     details: Mapping[str, Any]
     version: int
 
@@ -206,6 +210,7 @@ def _customer(row: Any) -> Customer:
         zone=ZoneInfo(row.zone),
         stripe_id=row.stripe_id,
         opened_at=row.opened_at,
+        organisation=row.organisation,
         details=row.details,
         version=row.version,
     )

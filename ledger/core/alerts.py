@@ -324,7 +324,8 @@ def _own_line(seen: Seen, rule: Rule) -> Iterator[Line]:
 
 def _run_out(seen: Seen, rule: Rule) -> Iterator[Line]:
     ahead = seen.ahead
-    if ahead is None:
+    # Credits that were never there cannot run out.
+    if ahead is None or seen.funding_micro is None:
         return
     days = {10: ahead.low, 50: ahead.likely, 90: ahead.high}
     figures = _balance(seen, before=ahead.next_grant_on.isoformat(), has_grant=ahead.has_grant)

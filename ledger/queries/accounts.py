@@ -34,6 +34,7 @@ _PROFILE = (
     customer.c.stripe_id,
     account.c.opened_at,
 )
+_WHOLE_PROFILE = (*_PROFILE, account.c.organisation, customer.c.details, account.c.version)
 _CUSTOMERS = account.join(customer, customer.c.account_id == account.c.id)
 _SEARCHED = (account.c.external_id, customer.c.name, customer.c.email, customer.c.stripe_id)
 
@@ -161,11 +162,7 @@ def customers(
 
 def profiles(account_name: str) -> sa.Select[Any]:
     """One customer as it was opened or last changed, with details and version; no row when unknown."""
-    return (
-        sa.select(*_PROFILE, customer.c.details, account.c.version)
-        .select_from(_CUSTOMERS)
-        .where(account.c.external_id == account_name)
-    )
+    return sa.select(*_WHOLE_PROFILE).select_from(_CUSTOMERS).where(account.c.external_id == account_name)
 
 
 def customer_page(text: str, *, after: str, limit: int) -> sa.Select[Any]:
@@ -173,7 +170,7 @@ def customer_page(text: str, *, after: str, limit: int) -> sa.Select[Any]:
 
     Where a page ended is said by an id, so that customers opened meanwhile move no page.
     """
-    statement = sa.select(*_PROFILE, customer.c.details, account.c.version).select_from(_CUSTOMERS)
+    statement = sa.select(*_WHOLE_PROFILE).select_from(_CUSTOMERS)
     if text:
         statement = statement.where(sa.or_(*(contains(column, text) for column in _SEARCHED)))
     if after:

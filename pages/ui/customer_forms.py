@@ -61,7 +61,7 @@ def open_fields(form: Form) -> tuple[Command | None, Act]:
 def change_fields(form: Form, known: dict[str, str]) -> tuple[Command | None, Act]:
     """What is known about a customer, to be typed over; the command holds only what differs.
 
-    ``known`` has the account id, and the present value of each of LABELS but the organisation.
+    ``known`` has the account id, and the present value of each of LABELS.
     """
     is_lead = known["account_type"] == AccountType.LEAD
     typed = {"name": form.text("name", LABELS["name"], default=known["name"], required=True, max_chars=200)}
@@ -74,13 +74,11 @@ def change_fields(form: Form, known: dict[str, str]) -> tuple[Command | None, Ac
     )
     typed["tier"] = form.text("tier", LABELS["tier"], default=known["tier"], max_chars=200)
     typed["owner"] = form.text("owner", LABELS["owner"], default=known["owner"], max_chars=200, help="E-mail")
-    organisation = form.text(
-        "organisation", LABELS["organisation"], max_chars=200, help=f"{ORGANISATION_HELP}. Empty: stays as it is"
+    typed["organisation"] = form.text(
+        "organisation", LABELS["organisation"], default=known["organisation"], max_chars=200, help=ORGANISATION_HELP
     )
     changed: dict[str, Any] = {field: value for field, value in typed.items() if value != known[field]}
     facts = {LABELS[field]: f"{_shown(known[field])} → {_shown(value)}" for field, value in changed.items()}
-    if organisation:
-        changed["organisation"], facts[LABELS["organisation"]] = organisation, escape(organisation)
     name = escape(known["name"])
     if not changed:
         form.missing["change"] = "a change"

@@ -20,6 +20,7 @@ def draw(view: View) -> None:
         "account_type": customer.account_type.value,
         "tier": customer.tier,
         "owner": customer.owner,
+        "organisation": customer.organisation,
     }
     shown = {label: known[field] for field, label in LABELS.items() if field in known} | {
         LABELS["account_type"]: customer.account_type.value.capitalize(),

@@ -23,7 +23,7 @@ _FIGURES = {
     "later": "{} to be tried again",
     "checked": "{} accounts checked",
     "broken": "disagree: {}",
-    "providers": "{} providers asked",
+    "providers": "providers asked: {}",
     "objects": "{} records compared",
     "matched": "{} agree",
     "begun": "{} findings new",

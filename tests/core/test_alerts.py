@@ -78,6 +78,7 @@ FIRST_LOOKS = [
     pytest.param(seen(99, ahead=ahead(None, None, None)), rules_with(OWN), [], id="runway-beyond"),
     pytest.param(seen(ahead=ahead(3, 9, 11)), DEFAULT_RULES, [("run_out", 50)], id="likely-before-the-next-credits"),
     pytest.param(seen(ahead=ahead(3, 6, 9)), DEFAULT_RULES, [("run_out", 90)], id="nearly-certain"),
+    pytest.param(seen(0, funding=None, ahead=ahead(3, 6, 9)), DEFAULT_RULES, [], id="never-had-credits"),
     pytest.param(seen(ahead=ahead(3, 10, 20)), DEFAULT_RULES, [], id="on-the-day-of-the-next-credits"),
     pytest.param(seen(endings=(ending(31),)), DEFAULT_RULES, [], id="a-month-and-a-day"),
     pytest.param(

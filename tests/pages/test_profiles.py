@@ -35,6 +35,12 @@ def test_a_change_holds_only_what_differs(pages: Pages) -> None:
     row = next(row for row in all_rows(pages.ledger)["account"] if row["external_id"] == "cus_acme")
     known = next(one for one in all_rows(pages.ledger)["customer"] if one["account_id"] == row["id"])
     assert (row["organisation"], known["tier"], known["name"]) == ("north", "gold", "Acme Robotics")
+    # It can be taken away again.
+    left = profile(pages)
+    assert "north" in left.table[0].value.to_string()
+    field(left, "text_input", "organisation").set_value("").run()
+    assert "Changed." in str(confirm(left).success[0].value)
+    assert "north" not in str(all_rows(pages.ledger)["account"])
     assert audit(pages.ledger) == []
 
 
