@@ -14,7 +14,6 @@ from ledger.core.payments import RechargeTerms
 
 # A forecast that is older says nothing about the present pace.
 FORECAST_DAYS_MAX = 45
-RUNWAY_DAYS_ALLOWED = range(1, 91)
 STOP_AFTER_ALLOWED = range(1, 11)
 COOL_DOWN_MIN, COOL_DOWN_MAX = timedelta(minutes=1), timedelta(days=30)
 

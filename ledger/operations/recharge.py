@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from ledger.commands import Before, Command, Outcome, Reason, amount_faults, effect, text_faults
 from ledger.context import Context, Rows
+from ledger.core.alerts import RUNWAY_DAYS_ALLOWED
 from ledger.core.amounts import MAX_MICRO
 from ledger.core.packages import Package, in_force
 from ledger.core.payments import Provider, RechargeTerms
 from ledger.core.policy import Permission
-from ledger.core.recharge import COOL_DOWN_MAX, COOL_DOWN_MIN, RUNWAY_DAYS_ALLOWED, STOP_AFTER_ALLOWED
+from ledger.core.recharge import COOL_DOWN_MAX, COOL_DOWN_MIN, STOP_AFTER_ALLOWED
 from ledger.core.records import AccountKind
 from ledger.errors import Fault, InvalidCommand, NotAllowedNow, NotFound
 from ledger.models import account, alert_look, recharge_rule, saved_card

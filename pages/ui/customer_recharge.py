@@ -10,8 +10,9 @@ from babel.numbers import format_decimal, get_currency_precision
 from analytics import frames
 from analytics.recharge_past import PAST_DAYS, Fired, paces, would_have_fired
 from ledger import MICRO, Command, Permission, Provider, RechargeTerms, ResumeRecharge, SetRechargeRule
+from ledger.core.alerts import RUNWAY_DAYS_ALLOWED
 from ledger.core.packages import Package, in_force
-from ledger.core.recharge import COOL_DOWN_MAX, RUNWAY_DAYS_ALLOWED, STOP_AFTER_ALLOWED
+from ledger.core.recharge import COOL_DOWN_MAX, STOP_AFTER_ALLOWED
 from pages.ui import forms, package_cards
 from pages.ui.customer_overview import View
 from pages.ui.forms import Form

@@ -102,7 +102,7 @@ def test_a_kind_that_is_off_raises_nothing(ledger: Ledger) -> None:
         (SetAlertRule(AlertKind.RUN_OUT, levels=(20,)), "10, 50, 90"),
         (SetAlertRule(AlertKind.OUT_OF_CREDITS, levels=(1,)), "no levels"),
         (SetAlertRule(AlertKind.EXPIRING, levels=(3, 3)), "all different"),
-        (SetAlertRule(AlertKind.OWN_LINE, runway_days=0), "1 to 89"),
+        (SetAlertRule(AlertKind.OWN_LINE, runway_days=0), "1 to 90"),
         (SetAlertRule(AlertKind.OWN_LINE, threshold_micro=0), "more than 0"),
         (SetAlertRule(AlertKind.OVERDRAWN, runway_days=3), "own_line"),
         (SetAlertRule(AlertKind.OVERDRAWN, tells=(Addressee.OWNER, Addressee.OWNER)), "twice"),

@@ -260,7 +260,7 @@ AMOUNTS = (
 NUMBERS = [
     *((f"{kind}.amount_micro", "amount", 1, MAX_MICRO) for kind in AMOUNTS.split()),
     ("SetAlertRule.threshold_micro", "threshold", 1, MAX_MICRO),
-    ("SetAlertRule.runway_days", "runway_days", 1, 89),
+    ("SetAlertRule.runway_days", "runway_days", 1, 90),
     ("CreateApiKey.per_minute", "per_minute", 1, 1_000_000),
     ("RotateApiKey.grace_hours", "grace_hours", 0, 720),
     ("SetFeaturePrice.price_micro", "price", 1, MAX_MICRO),

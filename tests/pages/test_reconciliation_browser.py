@@ -21,7 +21,7 @@ TALL = 2600
 # A machine that is busy with other tests answers late.
 PATIENCE_MS = 30_000
 # Of the grid that Streamlit draws on a canvas: the button Open of the first row.
-FIRST_OPEN = {"x": 300, "y": 52}
+FIRST_OPEN = {"x": 340, "y": 52}
 
 
 def test_books_are_compared_and_a_finding_is_explained_on_a_page_for_everybody(
