@@ -155,8 +155,8 @@ class Ledger:
                 cause: BaseException | None = error.orig if isinstance(error, sa.exc.DBAPIError) else error
                 # A unique violation means that somebody used the key in the same instant: look again, and replay. So it
                 # is after a lost connection, once: the server may be back already, and the key tells what was booked.
-                retry = is_transient(cause) or isinstance(cause, psycopg.errors.UniqueViolation)
-                retry = retry or (number == 0 and isinstance(cause, psycopg.OperationalError))
+                is_lost = number == 0 and isinstance(cause, psycopg.OperationalError)
+                retry = is_lost or is_transient(cause) or isinstance(cause, psycopg.errors.UniqueViolation)
                 if number + 1 == _ATTEMPTS or not retry:
                     if isinstance(cause, _NO_ANSWER):
                         raise Unavailable(what="database", detail=type(cause).__name__) from error

@@ -116,9 +116,7 @@ def seal_head() -> None:
 @refusing_clearly
 def seal_verify(file: Path | None) -> None:
     """Compare the books with what was sealed; exits with 1 on a breach. tools/verify_seal.py does it without us."""
-    kept = None
-    if file is not None:
-        kept = _kept(file)
+    kept = None if file is None else _kept(file)
     with opened_ledger().database.reading() as connection:
         breaches = verify(connection, kept=kept)
     for one in breaches:

@@ -84,8 +84,7 @@ LEVELS_ALLOWED: dict[AlertKind, tuple[int, ...]] = {
     AlertKind.EXPIRING: tuple(range(366)),
     AlertKind.PLAN_LIMIT: tuple(range(1, 201)),
 }
-# As far as forecasts reach.
-RUNWAY_DAYS_ALLOWED = range(1, 91)
+RUNWAY_DAYS_ALLOWED = range(1, 91)  # as far as forecasts reach
 # Where a lower level is the worse one.
 _LOWER_IS_WORSE = frozenset({AlertKind.LOW_BALANCE, AlertKind.EXPIRING})
 

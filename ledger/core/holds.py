@@ -10,6 +10,11 @@ DISPUTE_PREFIX = "dispute:"
 DISPUTE_FEATURE = "dispute"
 
 
+def is_frozen(reference: str, feature: str) -> bool:
+    """Whether a dispute keeps a hold, so that nobody may capture, release or extend it."""
+    return feature == DISPUTE_FEATURE and reference.startswith(DISPUTE_PREFIX)
+
+
 @dataclass(frozen=True, slots=True)
 class Capture:
     """A hold resolved: what is consumed, and what is released, both in the burn order of the hold's parts."""

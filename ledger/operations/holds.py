@@ -11,7 +11,7 @@ from ledger.commands import Before, Command, Outcome, Reason, amount_faults, eff
 from ledger.context import Context
 from ledger.core.amounts import MICRO, micro_to_text
 from ledger.core.burn import plan_consumption
-from ledger.core.holds import DISPUTE_FEATURE, DISPUTE_PREFIX, plan_capture
+from ledger.core.holds import DISPUTE_PREFIX, is_frozen, plan_capture
 from ledger.core.policy import Permission, Role
 from ledger.core.records import Bucket, Hold, Take
 from ledger.errors import (
@@ -345,7 +345,7 @@ def _existing(command: CaptureHold | ReleaseHold | ExtendHold, rows: list[tuple[
 
 
 def _open(found: FoundHold, at: datetime) -> Hold:
-    if found.hold.reference.startswith(DISPUTE_PREFIX) and found.hold.feature == DISPUTE_FEATURE:
+    if is_frozen(found.hold.reference, found.hold.feature):
         raise NotAllowedNow(
             f"The hold {found.hold.reference!r} freezes credits whose payment is disputed; it ends when the provider "
             "says how the dispute ended. Nothing was booked."

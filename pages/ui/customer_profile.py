@@ -22,7 +22,7 @@ def draw(view: View) -> None:
         "owner": customer.owner,
         "organisation": customer.organisation,
     }
-    shown = {label: known[field] for field, label in LABELS.items() if field in known} | {
+    shown = {label: known[field] for field, label in LABELS.items()} | {
         LABELS["account_type"]: customer.account_type.value.capitalize(),
         "Account id": customer.account,
         "Time zone": customer.zone.key,

@@ -149,7 +149,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             ":material/build:",
             "adjustments",
             "Add credits to a balance or take some away, with a reason.",
-            (*(kind.PERMISSION for kind in KINDS.values()),),
+            tuple(kind.PERMISSION for kind in KINDS.values()),
         ),
         Entry(
             "credits/approvals.py",

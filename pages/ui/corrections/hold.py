@@ -9,7 +9,7 @@ import streamlit as st
 
 from analytics import frames
 from ledger import ExtendHold, Permission, ReleaseHold
-from ledger.core.holds import DISPUTE_FEATURE, DISPUTE_PREFIX
+from ledger.core import holds as core_holds
 from ledger.core.lifecycle import end_of_day
 from pages.ui import forms
 from pages.ui.forms import Form
@@ -79,7 +79,7 @@ def open_holds(visit: Visit, account: str | None) -> dict[str, dict[Any, Any]]:
 
 def is_frozen(row: Mapping[Any, Any]) -> bool:
     """Whether a dispute keeps a hold, so that the ledger lets nobody end or extend it."""
-    return bool(row["feature"] == DISPUTE_FEATURE and str(row["reference"]).startswith(DISPUTE_PREFIX))
+    return core_holds.is_frozen(str(row["reference"]), str(row["feature"]))
 
 
 def _words(visit: Visit, row: dict[Any, Any]) -> str:
